@@ -1,0 +1,91 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+// ErrNotFound is what a store answers when there is no such record.
+var ErrNotFound = errors.New("no such record")
+
+// ErrTaken is what BeginSignIn answers when the link is spent or somebody else is consuming it.
+var ErrTaken = errors.New("the link is spent or being consumed")
+
+// LinkState is where a link stands.
+type LinkState string
+
+// The states of a link. A link is open until exactly one of the others happens; expiry is told by the clock.
+const (
+	LinkOpen      LinkState = "open"
+	LinkConsuming LinkState = "consuming" // an intent is open
+	LinkConsumed  LinkState = "consumed"
+	LinkRevoked   LinkState = "revoked"
+)
+
+// LinkRecord is one issued link as it is remembered. The link itself is only in Sealed, and Sealed is emptied when
+// the link is spent or expired.
+type LinkRecord struct {
+	ReplyID     string       // the message id that carries the link; unique
+	CodeID      string       // SuperTokens' id of the code; not a secret
+	PreAuthHash string       // SHA-256 (hex) of preAuthSessionId, for finding the record of an opened link; unique
+	Number      phone.Number // whose link it is
+	Sealed      []byte       // AES-256-GCM, bound to ReplyID
+	RequestedAt time.Time    // when the user sent the request
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	State       LinkState
+	Alone       bool // the number's other codes have been revoked
+}
+
+// LinkStore remembers issued links. Implemented by storage.
+type LinkStore interface {
+	// SaveLink inserts an open link and its audit row.
+	SaveLink(ctx context.Context, l LinkRecord) error
+	// LinkAlone notes that the number's other codes are revoked: l is marked Alone, every other open link of the
+	// number becomes revoked and loses its seal.
+	LinkAlone(ctx context.Context, replyID string) error
+	LinkByReply(ctx context.Context, replyID string) (LinkRecord, error)       // ErrNotFound
+	LinkByPreAuth(ctx context.Context, preAuthHash string) (LinkRecord, error) // ErrNotFound
+}
+
+// Intent is the note written before a code is consumed, so that a crash in the middle forgets nobody.
+type Intent struct {
+	ID        string // random
+	ReplyID   string // of the link
+	CodeID    string
+	Number    phone.Number
+	Guest     string // guest id of the browser; empty: none
+	StartedAt time.Time
+	ExpiresAt time.Time // of the link
+	PreAuth   string    // preAuthSessionId, to ask the core about the code; worthless without the link code
+}
+
+// SignIn is a confirmed number: what is recorded exactly once for each consumed link.
+type SignIn struct {
+	Intent     string // closes it; ErrTaken when it is closed already
+	UserID     string // SuperTokens user id
+	NewUser    bool
+	Number     phone.Number
+	Guest      string
+	At         time.Time
+	Reconciled bool       // found after a crash, not seen by the browser that began it
+	Jobs       []jobs.New // follow-up work, added in the same transaction
+}
+
+// SignInStore remembers sign-ins. Implemented by storage.
+type SignInStore interface {
+	// BeginSignIn writes the intent and turns the link from open to consuming, or answers ErrTaken. Of any number of
+	// callers one wins.
+	BeginSignIn(ctx context.Context, i Intent) error
+	// RecordSignIn writes the audit row and the jobs, closes the intent and marks the link consumed (its seal is
+	// emptied), in one transaction; ErrTaken when the intent is closed already.
+	RecordSignIn(ctx context.Context, s SignIn) error
+	// AbandonSignIn closes an intent whose code was not consumed. The link is open again, or revoked (spent).
+	AbandonSignIn(ctx context.Context, intentID string, linkOpen bool, reason string) error
+	// OpenIntents lists intents started before a time.
+	OpenIntents(ctx context.Context, before time.Time) ([]Intent, error)
+}

@@ -1,0 +1,78 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+// Line sends. Implemented by bot/whatsapp.
+//
+// Send blocks until WhatsApp's server has taken the message or ctx ends. An error that wraps [ErrLineDown] means
+// that nothing may be sent now; one with Permanent() true, that this message can never be sent.
+type Line interface {
+	Send(ctx context.Context, m Outgoing) error
+}
+
+// ErrLineDown is what Send wraps while the line cannot or must not send (not connected, logged out, banned, …).
+var ErrLineDown = errors.New("the WhatsApp line cannot send now")
+
+// Links makes magic links. Implemented by auth.
+//
+// CreateLink is idempotent per replyID while the link lives: called again after a crash it returns the same link.
+// It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired: a message with that id may
+// already carry it, so a new link needs a new request. Older links of the number are dead when it returns.
+type Links interface {
+	CreateLink(ctx context.Context, n phone.Number, replyID string) (url string, expires time.Time, err error)
+}
+
+// ErrLinkSpent says that the link made for a reply id cannot be used any more.
+var ErrLinkSpent = errors.New("the link of this reply is spent")
+
+// Accepted is an incoming message with the job that will answer it.
+type Accepted struct {
+	Sender string // digits of the number, or the hidden address of a stranger
+	ID     string
+	At     time.Time
+	Kind   string // "login", "command", "other", "stranger": for counting; the text is never kept
+	Job    jobs.New
+}
+
+// Inbox remembers which messages were taken. Implemented by storage.
+type Inbox interface {
+	// Accept commits the message and its job in one transaction, unique on (Sender, ID); fresh is false when it was
+	// known, and then nothing is written. When it returns nil the message will be answered, whatever happens.
+	Accept(ctx context.Context, a Accepted) (fresh bool, err error)
+	// Refused records the one reason why an accepted message got no answer ("limited", "stale", …).
+	Refused(ctx context.Context, sender, id, reason string) error
+}
+
+// Budget is a rate that is kept across restarts: Burst events at once, then one every Every.
+// Burst 1 is "once per Every".
+type Budget struct {
+	Key   string
+	Burst int
+	Every time.Duration
+}
+
+// Budgets spends rates. Implemented by storage.
+type Budgets interface {
+	// Spend takes one event from each budget, or none and names the first that is empty. holder is the work that
+	// spends: asking again for the same holder, as a retry does, is granted without spending twice as long as
+	// nobody else has spent the first budget in between. The first budget must be the narrowest.
+	Spend(ctx context.Context, holder string, now time.Time, b ...Budget) (empty string, err error)
+}
+
+// Chats remembers what happened in a chat that is not the bot's doing. Implemented by storage. A chat is keyed by
+// the digits of the other side's number, or by its hidden address when the number is unknown.
+type Chats interface {
+	HumanWrote(ctx context.Context, chat string, at time.Time) error
+	// LastHuman is the zero time when no human ever wrote.
+	LastHuman(ctx context.Context, chat string) (time.Time, error)
+	// LastLogin is when the last answered login request of the number was sent by its user (zero: never), leaving
+	// out the request whose reply is replyID.
+	LastLogin(ctx context.Context, n phone.Number, replyID string) (time.Time, error)
+}

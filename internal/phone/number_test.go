@@ -1,0 +1,94 @@
+package phone_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseAcceptsEverySpellingOfOneNumber(t *testing.T) {
+	t.Parallel()
+	want, err := phone.Parse("+6281234567890")
+	require.NoError(t, err)
+	for _, s := range []string{"6281234567890", " +62 812-3456-7890 ", "+62 (812) 3456.7890", "+62 0812 3456 7890"} {
+		got, err := phone.Parse(s)
+		require.NoError(t, err, s)
+		require.Equal(t, want.Digits(), got.Digits(), s)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"", "+", "0", "081234567890", "+0812345678901", "62812", "abc", "62812345678901234567890",
+		"+628001234567",       // toll-free in Indonesia
+		"١٢٣٤٥٦٧٨٩٠١٢",        // digits of another script
+		"+62812345\x007890",   // control character
+		"6281234567890@lid",   // an address is not a number
+		"+62++81234567890",    // one plus, in front
+		"１６５０２５３００００",         // full width
+		"+62812-3456-7890;55", // extension
+	} {
+		_, err := phone.Parse(s)
+		require.ErrorIs(t, err, phone.ErrInvalid, "%q", s)
+		if len(s) > 4 {
+			require.NotContains(t, err.Error(), s)
+		}
+	}
+}
+
+func TestFromDigitsTakesDigitsOnly(t *testing.T) {
+	t.Parallel()
+	n, err := phone.FromDigits("6281234567890")
+	require.NoError(t, err)
+	require.Equal(t, "6281234567890", n.Digits())
+	require.Equal(t, "+6281234567890", n.E164())
+	require.Equal(t, "62", n.CountryCode())
+	for _, s := range []string{"", "+6281234567890", "081234567890", "62 812", "123", "628123456789012345"} {
+		_, err := phone.FromDigits(s)
+		require.ErrorIs(t, err, phone.ErrInvalid, "%q", s)
+	}
+}
+
+func TestNumberPrintsMasked(t *testing.T) {
+	t.Parallel()
+	n, err := phone.Parse("+6281234567890")
+	require.NoError(t, err)
+	inJSON, err := json.Marshal(map[string]any{"n": n})
+	require.NoError(t, err)
+	for _, printed := range []string{
+		fmt.Sprint(n), fmt.Sprintf("%v %+v %#v %s %q %d %x", n, n, n, n, n, n, n),
+		fmt.Sprintf("%+v", struct{ N phone.Number }{n}), fmt.Sprintf("%v", []phone.Number{n}), string(inJSON),
+	} {
+		require.NotContains(t, printed, "34567890")
+		require.NotContains(t, printed, "7890")
+		require.Contains(t, printed, "+62812•")
+	}
+	require.Equal(t, "+62 812-3456-••••", n.Masked())
+	require.Equal(t, "+62812••••••••", n.String())
+	require.Equal(t, "(no number)", phone.Number{}.String())
+	require.Empty(t, phone.Number{}.E164())
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"+6281234567890", "6281234567890", "+1 650-253-0000", "12345678901234@lid", "+", "٠", "+62 0812 3456 7890"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := phone.Parse(s)
+		if err != nil {
+			require.True(t, n.IsZero())
+			return
+		}
+		again, err := phone.Parse(n.E164())
+		require.NoError(t, err, "what Parse made, it reads")
+		require.Equal(t, n.Digits(), again.Digits())
+		digits := n.Digits()
+		require.NotContains(t, n.Masked(), digits[len(digits)-4:])
+		require.False(t, strings.HasSuffix(n.String(), digits[len(digits)-4:]))
+	})
+}
