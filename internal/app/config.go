@@ -1,0 +1,183 @@
+package app
+
+import (
+	"time"
+)
+
+// Config is everything that an operator can set. The shipped config.yaml holds every key with its default and says
+// what it does; [Default] holds the same values, and a test keeps the two equal. Every key can be set in the
+// environment under the name KONSULIN_ and its path in capitals (http.listen → KONSULIN_HTTP_LISTEN).
+type Config struct {
+	Log      LogConfig      `yaml:"log"      envPrefix:"LOG_"`
+	HTTP     HTTPConfig     `yaml:"http"     envPrefix:"HTTP_"`
+	Storage  StorageConfig  `yaml:"storage"  envPrefix:"STORAGE_"`
+	WhatsApp WhatsAppConfig `yaml:"whatsapp" envPrefix:"WHATSAPP_"`
+	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
+	Login    LoginConfig    `yaml:"login"    envPrefix:"LOGIN_"`
+	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
+	Admins   AdminsConfig   `yaml:"admins"   envPrefix:"ADMINS_"`
+	Jobs     JobsConfig     `yaml:"jobs"     envPrefix:"JOBS_"`
+	Keep     KeepConfig     `yaml:"keep"     envPrefix:"KEEP_"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	Level  string `yaml:"level"  env:"LEVEL"  validate:"oneof=debug info warn error"`
+	Format string `yaml:"format" env:"FORMAT" validate:"oneof=json console"`
+}
+
+// HTTPConfig is the bot's own web server.
+type HTTPConfig struct {
+	Listen string `yaml:"listen" env:"LISTEN" validate:"hostname_port"`
+}
+
+// StorageConfig says where everything is remembered.
+type StorageConfig struct {
+	Engine  string `yaml:"engine"   env:"ENGINE"   validate:"oneof=sqlite postgres"`
+	Dir     string `yaml:"dir"      env:"DIR"      validate:"required"`
+	DSN     Secret `yaml:"dsn"      env:"DSN"`
+	DSNFile string `yaml:"dsn_file" env:"DSN_FILE"`
+}
+
+// WhatsAppConfig is the line.
+type WhatsAppConfig struct {
+	Number       string        `yaml:"number"        env:"NUMBER"        validate:"required,phone"`
+	DeviceName   string        `yaml:"device_name"   env:"DEVICE_NAME"   validate:"required,max=40"`
+	SendTimeout  time.Duration `yaml:"send_timeout"  env:"SEND_TIMEOUT"  validate:"min=1s,max=2m"`
+	ReconnectMin time.Duration `yaml:"reconnect_min" env:"RECONNECT_MIN" validate:"min=10ms"`
+	ReconnectMax time.Duration `yaml:"reconnect_max" env:"RECONNECT_MAX" validate:"gtefield=ReconnectMin,max=1h"`
+}
+
+// AuthConfig is the SuperTokens core and what links and cookies are made of.
+type AuthConfig struct {
+	CoreURI         string        `yaml:"core_uri"          env:"CORE_URI"          validate:"required,http_url"`
+	APIKey          Secret        `yaml:"api_key"           env:"API_KEY"`
+	APIKeyFile      string        `yaml:"api_key_file"      env:"API_KEY_FILE"`
+	CoreTimeout     time.Duration `yaml:"core_timeout"      env:"CORE_TIMEOUT"      validate:"min=1s,max=1m"`
+	Tenant          string        `yaml:"tenant"            env:"TENANT"            validate:"required,alphanum"`
+	AppName         string        `yaml:"app_name"          env:"APP_NAME"          validate:"required"`
+	APIDomain       string        `yaml:"api_domain"        env:"API_DOMAIN"        validate:"required,origin"`
+	WebsiteDomain   string        `yaml:"website_domain"    env:"WEBSITE_DOMAIN"    validate:"required,origin"`
+	APIBasePath     string        `yaml:"api_base_path"     env:"API_BASE_PATH"     validate:"basepath"`
+	WebsiteBasePath string        `yaml:"website_base_path" env:"WEBSITE_BASE_PATH" validate:"basepath"`
+	RedirectToPath  string        `yaml:"redirect_to_path"  env:"REDIRECT_TO_PATH"  validate:"omitempty,returnpath"`
+	CookieDomain    string        `yaml:"cookie_domain"     env:"COOKIE_DOMAIN"     validate:"omitempty,fqdn"`
+	CookieSameSite  string        `yaml:"cookie_same_site"  env:"COOKIE_SAME_SITE"  validate:"oneof=lax strict none"`
+	DefaultRole     string        `yaml:"default_role"      env:"DEFAULT_ROLE"      validate:"required"`
+	SealKeyFile     string        `yaml:"seal_key_file"     env:"SEAL_KEY_FILE"`
+}
+
+// LoginConfig is what starts a login and how often.
+type LoginConfig struct {
+	Phrases     []string      `yaml:"phrases"      env:"PHRASES"      envSeparator:"|" validate:"min=1,max=20,dive,required,max=200"`
+	StaleAfter  time.Duration `yaml:"stale_after"  env:"STALE_AFTER"  validate:"min=10s,max=10m"`
+	SilentAfter time.Duration `yaml:"silent_after" env:"SILENT_AFTER" validate:"gtefield=StaleAfter,max=48h"`
+	Coalesce    time.Duration `yaml:"coalesce"     env:"COALESCE"     validate:"min=0s,max=5m"`
+	Limits      LimitsConfig  `yaml:"limits"       envPrefix:"LIMITS_"`
+}
+
+// LimitsConfig are the budgets, kept across restarts.
+type LimitsConfig struct {
+	Number     RateConfig `yaml:"number"      envPrefix:"NUMBER_"`
+	NumberDay  RateConfig `yaml:"number_day"  envPrefix:"NUMBER_DAY_"`
+	NewNumbers RateConfig `yaml:"new_numbers" envPrefix:"NEW_NUMBERS_"`
+	Global     RateConfig `yaml:"global"      envPrefix:"GLOBAL_"`
+}
+
+// RateConfig allows Burst events at once and one more after each Every.
+type RateConfig struct {
+	Burst int           `yaml:"burst" env:"BURST" validate:"min=1,max=1000000"`
+	Every time.Duration `yaml:"every" env:"EVERY" validate:"min=1ms,max=168h"`
+}
+
+// RepliesConfig is what users read.
+type RepliesConfig struct {
+	Dir           string            `yaml:"dir"            env:"DIR"`
+	Language      string            `yaml:"language"       env:"LANGUAGE"       validate:"required,alpha,len=2"`
+	ByCountry     map[string]string `yaml:"by_country"     env:"BY_COUNTRY"     validate:"dive,keys,numeric,endkeys,alpha,len=2"`
+	WayOut        string            `yaml:"way_out"        env:"WAY_OUT"        validate:"required,http_url"`
+	OtherText     string            `yaml:"other_text"     env:"OTHER_TEXT"     validate:"oneof=ignore reply"`
+	HumanContact  string            `yaml:"human_contact"  env:"HUMAN_CONTACT"  validate:"required_if=OtherText reply,max=200"`
+	EmergencyLine string            `yaml:"emergency_line" env:"EMERGENCY_LINE" validate:"required_if=OtherText reply,max=200"`
+	HumanQuiet    time.Duration     `yaml:"human_quiet"    env:"HUMAN_QUIET"    validate:"min=0s,max=720h"`
+}
+
+// AdminsConfig lists numbers by what they may do.
+type AdminsConfig struct {
+	Viewer  []string `yaml:"viewer"  env:"VIEWER"  validate:"dive,phone"`
+	Support []string `yaml:"support" env:"SUPPORT" validate:"dive,phone"`
+	Owner   []string `yaml:"owner"   env:"OWNER"   validate:"dive,phone"`
+}
+
+// JobsConfig is the runner of durable jobs.
+type JobsConfig struct {
+	Workers     int           `yaml:"workers"      env:"WORKERS"      validate:"min=1,max=64"`
+	MaxAttempts int           `yaml:"max_attempts" env:"MAX_ATTEMPTS" validate:"min=1,max=1000"`
+	RetryMin    time.Duration `yaml:"retry_min"    env:"RETRY_MIN"    validate:"min=10ms"`
+	RetryMax    time.Duration `yaml:"retry_max"    env:"RETRY_MAX"    validate:"gtefield=RetryMin,max=24h"`
+}
+
+// KeepConfig is how long things are remembered.
+type KeepConfig struct {
+	Messages time.Duration `yaml:"messages" env:"MESSAGES" validate:"min=48h"`
+	Jobs     time.Duration `yaml:"jobs"     env:"JOBS"     validate:"min=1m"`
+	Links    time.Duration `yaml:"links"    env:"LINKS"    validate:"min=1h"`
+	Audit    time.Duration `yaml:"audit"    env:"AUDIT"    validate:"min=24h"`
+}
+
+// Default is the configuration when nothing is said: what the shipped config.yaml says.
+func Default() Config {
+	return Config{
+		Log:     LogConfig{Level: "info", Format: "json"},
+		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080"},
+		Storage: StorageConfig{Engine: "sqlite", Dir: "data"},
+		WhatsApp: WhatsAppConfig{
+			DeviceName: "Konsulin", SendTimeout: 15 * time.Second,
+			ReconnectMin: time.Second, ReconnectMax: time.Minute,
+		},
+		Auth: AuthConfig{
+			CoreURI: "http://127.0.0.1:3567", CoreTimeout: 5 * time.Second, Tenant: "public", AppName: "Konsulin",
+			APIDomain: "http://127.0.0.1:8080", WebsiteDomain: "http://127.0.0.1:8080",
+			APIBasePath: "/auth", WebsiteBasePath: "/auth", CookieSameSite: "lax", DefaultRole: "Patient",
+		},
+		Login: LoginConfig{
+			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},
+			StaleAfter: 2 * time.Minute, SilentAfter: 6 * time.Hour, Coalesce: 20 * time.Second,
+			Limits: LimitsConfig{
+				Number:     RateConfig{Burst: 5, Every: 3 * time.Minute},
+				NumberDay:  RateConfig{Burst: 20, Every: 72 * time.Minute},
+				NewNumbers: RateConfig{Burst: 60, Every: 2 * time.Second},
+				Global:     RateConfig{Burst: 120, Every: 500 * time.Millisecond},
+			},
+		},
+		Replies: RepliesConfig{
+			Language: "en", ByCountry: map[string]string{"62": "id"}, WayOut: "https://konsulin.care",
+			OtherText: "ignore", HumanQuiet: 24 * time.Hour,
+		},
+		Admins: AdminsConfig{Viewer: []string{}, Support: []string{}, Owner: []string{}},
+		Jobs:   JobsConfig{Workers: 8, MaxAttempts: 25, RetryMin: time.Second, RetryMax: 10 * time.Minute},
+		Keep: KeepConfig{
+			Messages: 30 * 24 * time.Hour, Jobs: 24 * time.Hour, Links: 7 * 24 * time.Hour, Audit: 2 * 365 * 24 * time.Hour,
+		},
+	}
+}
+
+// Secret is a configured value that prints as "(secret)" wherever it is printed.
+type Secret string
+
+// String hides the value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// MarshalText hides the value from config print and from logs.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal is the value itself.
+func (s Secret) Reveal() string { return string(s) }

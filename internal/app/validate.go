@@ -1,0 +1,112 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+// validate checks cfg and names the first key that is wrong and what it should be.
+func validate(cfg Config) error {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("yaml") })
+	for tag, ok := range map[string]func(string) bool{
+		"phone":      func(s string) bool { _, err := phone.Parse(s); return err == nil },
+		"origin":     isOrigin,
+		"basepath":   isBasePath,
+		"returnpath": func(s string) bool { return strings.HasPrefix(s, "/") },
+	} {
+		check := ok
+		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return check(fl.Field().String()) }); err != nil {
+			return fmt.Errorf("register validation %s: %w", tag, err)
+		}
+	}
+	err := v.Struct(cfg)
+	var wrong validator.ValidationErrors
+	if errors.As(err, &wrong) {
+		first := wrong[0]
+		key := strings.TrimPrefix(first.Namespace(), "Config.")
+		return fmt.Errorf("%s: %s (environment: %s)", key, should(first), envName(key))
+	}
+	if err != nil {
+		return fmt.Errorf("validate configuration: %w", err)
+	}
+	return validateTogether(cfg)
+}
+
+// validateTogether checks what no single key can say.
+func validateTogether(cfg Config) error {
+	if cfg.Storage.Engine == "postgres" && cfg.Storage.DSN == "" {
+		return errors.New("storage.dsn: needed when storage.engine is postgres (or storage.dsn_file)")
+	}
+	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
+		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")
+	}
+	if len(cfg.Login.Phrases) > 0 && len(cfg.Login.Phrases[0]) > 200 {
+		return errors.New("login.phrases: the first phrase is the text of the wa.me link; keep it below 200 bytes")
+	}
+	return nil
+}
+
+// should says what a key's value should be, without repeating the value.
+func should(e validator.FieldError) string {
+	switch e.Tag() {
+	case "required":
+		return "must be set"
+	case "required_if":
+		return "must be set when replies.other_text is reply"
+	case "oneof":
+		return "must be one of: " + strings.Join(strings.Fields(e.Param()), ", ")
+	case "min":
+		return "must be at least " + e.Param()
+	case "max":
+		return "must be at most " + e.Param()
+	case "gtefield":
+		return "must not be below its minimum counterpart"
+	case "phone":
+		return "must be a phone number in international form, such as +6281234567890"
+	case "origin":
+		return "must be scheme and host only, https unless the host is loopback, such as https://login.example.org"
+	case "basepath":
+		return "must start with / and have no / at its end, such as /auth"
+	case "returnpath":
+		return "must be a path on the website that starts with one /"
+	case "http_url":
+		return "must be an http or https URL"
+	case "hostname_port":
+		return "must be host:port, such as 127.0.0.1:8080"
+	default:
+		return "is not valid (" + e.Tag() + ")"
+	}
+}
+
+// envName is the variable that overrides a key.
+func envName(key string) string {
+	key, _, _ = strings.Cut(key, "[")
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// isOrigin accepts what links and cookies may be built from. Plain http is for loopback only: a magic link that
+// travels in the clear is a leaked link.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return false
+	}
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	loopback := host == "localhost" || (ip != nil && ip.IsLoopback())
+	return u.Scheme == "https" || (u.Scheme == "http" && loopback)
+}
+
+func isBasePath(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.HasSuffix(s, "/") &&
+		u.Path == s && !strings.ContainsAny(s, "{}\\ ")
+}
