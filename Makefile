@@ -1,0 +1,61 @@
+# konsulin-bot. `make` alone says what there is.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export GOTOOLCHAIN := local
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+LINT    := go tool -modfile=tools/go.mod golangci-lint
+
+# Overridable: make torture KILLS=1000, make fuzz FUZZTIME=10m, make demo DEMO_FLAGS='--page 127.0.0.1:9000'
+KILLS    ?= 200
+FUZZTIME ?= 30s
+DEMO_FLAGS ?=
+
+.PHONY: help demo test check race build bench torture fuzz need-postgres fmt clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the whole login, offline, in your browser: a phone, the bot, the link
+	@go run ./cmd/konsulin-sandbox demo $(DEMO_FLAGS)
+
+test: need-postgres ## all fast tests, on SQLite and PostgreSQL
+	go test -timeout 15m ./...
+
+check: ## formatting, go vet, linter with the import rules, tidy modules, what the binary may contain
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt differs: $$unformatted"; exit 1; }
+	go vet ./...
+	go mod tidy -diff
+	$(LINT) run --timeout 15m ./...
+	@! go list -deps ./cmd/konsulin-bot | grep -E '/konsulin-bot/sandbox|stretchr/testify' || { echo "konsulin-bot must not contain test code"; exit 1; }
+
+race: need-postgres ## all fast tests under the race detector
+	go test -race -timeout 30m ./...
+
+build: ## bin/konsulin-bot and bin/konsulin-sandbox
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+bench: need-postgres ## ratios against a bare echo bot, growth, sizes (a few minutes)
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
+
+torture: need-postgres ## kill -9 at random moments, KILLS times (default 200)
+	go test -count 1 -timeout 80m -run 'TestKill' ./internal/e2e -kills $(KILLS)
+
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$target/*_test.go | sed 's/func //'); do \
+	    echo "$$target $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$target; \
+	  done; \
+	done
+
+need-postgres: # a PostgreSQL server binary, for the tests
+	@tools/need-postgres.sh
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## what builds and demos left behind
+	rm -rf bin
