@@ -1,0 +1,83 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// maxBody bounds what a request may carry. The longest honest one is a consume or a refresh: far below.
+const maxBody = 64 << 10
+
+// Handler serves every route: the pages, the session, health, and SuperTokens' own paths through Sessions.
+// From outside in: request id, security headers and access log; panics; cross-origin writes; body size; routes.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	site, api := s.cfg.WebsiteBasePath, s.cfg.APIBasePath
+	s.get(mux, site+"/verify", s.verify)
+	s.get(mux, site+"/signed-in", s.signedIn)
+	s.get(mux, api+"/session", s.session)
+	s.get(mux, "/livez", s.livez)
+	s.get(mux, "/readyz", s.readyz)
+	for path := range s.assets.byPath {
+		s.get(mux, path, s.asset)
+	}
+	mux.HandleFunc("/", s.notFound)
+
+	var h http.Handler = s.cfg.Sessions.Routes(mux)
+	h = bounded(h)
+	s.origins.SetDenyHandler(http.HandlerFunc(s.foreignOrigin))
+	h = s.origins.Handler(h)
+	h = s.recovered(h)
+	return s.edge(h)
+}
+
+// NewServer is an http.Server whose timeouts keep slow or silent clients from holding connections.
+func NewServer(addr string, h http.Handler) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+}
+
+// get registers a path that is only read. Everything here that changes something belongs to SuperTokens' routes.
+func (s *Server) get(mux *http.ServeMux, path string, h http.HandlerFunc) {
+	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		note(r, path)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			s.writeError(w, r, http.StatusMethodNotAllowed)
+			return
+		}
+		h(w, r)
+	})
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.writeError(w, r, http.StatusNotFound)
+}
+
+func (s *Server) foreignOrigin(w http.ResponseWriter, r *http.Request) {
+	s.writeError(w, r, http.StatusForbidden)
+}
+
+// writeError answers a person with a page and a program with JSON.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, status int) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		writeJSON(w, status, map[string]string{"message": http.StatusText(status)})
+		return
+	}
+	v := s.view(r, "error", nil)
+	v.Key = "error.other"
+	switch status {
+	case http.StatusNotFound:
+		v.Key = "error.notFound"
+	case http.StatusServiceUnavailable, http.StatusInternalServerError:
+		v.Key, v.Retry = "error.unavailable", true
+	}
+	s.render(w, r, status, v)
+}

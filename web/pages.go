@@ -1,0 +1,120 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rs/zerolog"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// pages are the parsed templates by name.
+type pages map[string]*template.Template
+
+func loadPages() (pages, error) {
+	p := pages{}
+	for _, name := range []string{"verify", "gone", "signed-in", "error"} {
+		t, err := template.New(name).Option("missingkey=error").
+			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		p[name] = t
+	}
+	return p, nil
+}
+
+// view is what a template sees.
+type view struct {
+	Name string // which page
+	Lang string
+	// Languages lead to this same page in each offered language.
+	Languages []languageLink
+
+	NewLink, SupportURL, HomeURL string
+	ConsumePath, SessionPath     string
+	RefreshPath, SignOutPath     string
+	SignedInPath                 string
+
+	PreAuth     string // verify: of the opened link
+	Masked      string // verify: the number, last four digits hidden
+	KnownDigits string // verify: its visible part, for those who listen
+	Minutes     int    // verify: how long the link still works
+	Next        string // verify: where to go after the sign-in
+	Key         string // gone, error: which story
+	Retry       bool   // error: trying again may help
+
+	texts  texts
+	assets assets
+}
+
+type languageLink struct {
+	Tag, Href string
+	Current   bool
+}
+
+// view fills in what every page has. keep is the part of the query that a change of language must not lose.
+func (s *Server) view(r *http.Request, name string, keep url.Values) view {
+	tag, asked := s.texts.choose(r)
+	signedIn := s.cfg.WebsiteBasePath + "/signed-in"
+	if asked != "" {
+		signedIn += "?lang=" + asked
+	}
+	v := view{
+		Name: name, Lang: tag,
+		NewLink: s.newLink, SupportURL: s.cfg.SupportURL, HomeURL: s.cfg.HomeURL,
+		ConsumePath:  s.cfg.APIBasePath + "/signinup/code/consume",
+		SessionPath:  s.cfg.APIBasePath + "/session",
+		RefreshPath:  s.cfg.APIBasePath + "/session/refresh",
+		SignOutPath:  s.cfg.APIBasePath + "/signout",
+		SignedInPath: signedIn,
+		texts:        s.texts, assets: s.assets,
+	}
+	for _, t := range s.texts.tags {
+		q := url.Values{"lang": {t}}
+		for k, values := range keep {
+			q[k] = values
+		}
+		v.Languages = append(v.Languages, languageLink{Tag: t, Href: "?" + q.Encode(), Current: t == tag})
+	}
+	return v
+}
+
+// T is a sentence in the page's language.
+func (v view) T(key string, value ...any) (string, error) { return v.texts.say(v.Lang, key, value...) }
+
+// In is a sentence in another language.
+func (v view) In(tag, key string) (string, error) { return v.texts.say(tag, key) }
+
+// Asset is the URL of a file in static/.
+func (v view) Asset(name string) (string, error) {
+	u, ok := v.assets.byName[name]
+	if !ok {
+		return "", fmt.Errorf("no asset %q", name)
+	}
+	return u, nil
+}
+
+// render writes a whole page or, when its template fails, a plain error: never half a page.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, v view) {
+	var b bytes.Buffer
+	if err := s.pages[v.Name].ExecuteTemplate(&b, "layout", v); err != nil {
+		zerolog.Ctx(r.Context()).Error().Err(err).Str("page", v.Name).Msg("a page cannot be rendered")
+		http.Error(w, "Something went wrong here. Please try again in a moment.", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.Lang)
+	h.Set("Vary", "Accept-Language")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}

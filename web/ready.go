@@ -1,0 +1,126 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A probe gets this long, and an answer of /readyz is used again for this long, so that whoever probes often, or
+// many at once, cannot load the core through us.
+const (
+	probeTime = 2 * time.Second
+	readyTime = time.Second
+)
+
+var errSlowProbe = errors.New("no answer within " + probeTime.String())
+
+// readiness asks every check and remembers the answers for a moment.
+type readiness struct {
+	now    func() time.Time
+	checks []*check
+
+	mu     sync.Mutex // held while asking: those who come meanwhile wait for the same answer
+	report readyReport
+	asked  time.Time // zero: never
+}
+
+// readyReport is the body of /readyz.
+type readyReport struct {
+	Ready   bool          `json:"ready"`
+	Version string        `json:"version,omitempty"`
+	Checks  []checkReport `json:"checks"`
+}
+
+type checkReport struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason,omitempty"` // only when not OK
+}
+
+func newReadiness(checks []Check, now func() time.Time) *readiness {
+	r := &readiness{now: now}
+	for _, c := range checks {
+		r.checks = append(r.checks, &check{Check: c})
+	}
+	return r
+}
+
+// ask is bounded by probeTime whatever the checks do.
+func (r *readiness) ask(ctx context.Context) readyReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if age := r.now().Sub(r.asked); !r.asked.IsZero() && age >= 0 && age < readyTime {
+		return r.report
+	}
+	// The answer is for everybody who waits: one client that goes away must not spoil it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTime)
+	defer cancel()
+	answers := make([]<-chan error, len(r.checks))
+	for i, c := range r.checks {
+		answers[i] = c.start(ctx)
+	}
+	report := readyReport{Ready: true, Checks: make([]checkReport, len(r.checks))}
+	for i, c := range r.checks {
+		err := c.await(ctx, answers[i])
+		report.Checks[i] = checkReport{Name: c.Name, OK: err == nil}
+		if err != nil {
+			report.Ready, report.Checks[i].Reason = false, err.Error()
+		}
+	}
+	r.report, r.asked = report, r.now()
+	return report
+}
+
+// check runs its probe at most once at a time: one that outlives its context is reported as slow, and not started
+// again until it has come back.
+type check struct {
+	Check
+	running chan error // nil: none; guarded by readiness.mu
+}
+
+func (c *check) start(ctx context.Context) <-chan error {
+	if c.running == nil {
+		c.running = make(chan error, 1)
+		go c.probe(ctx, c.running)
+	}
+	return c.running
+}
+
+func (c *check) probe(ctx context.Context, answer chan<- error) {
+	err := errors.New("the check itself is broken")
+	defer func() {
+		_ = recover()
+		answer <- err
+	}()
+	err = c.Probe(ctx)
+}
+
+func (c *check) await(ctx context.Context, answer <-chan error) error {
+	select {
+	case err := <-answer:
+		c.running = nil
+		return err
+	case <-ctx.Done():
+		return errSlowProbe
+	}
+}
+
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Alive   bool   `json:"alive"`
+		Version string `json:"version,omitempty"`
+	}{true, s.cfg.Version})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	report := s.ready.ask(r.Context())
+	report.Version = s.cfg.Version
+	status := http.StatusOK
+	if !report.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, report)
+}
