@@ -67,7 +67,20 @@ func staysHere(s string) bool {
 	}
 	path, _, _ := strings.Cut(s, "#")
 	path, _, _ = strings.Cut(path, "?")
-	origin := &url.URL{Scheme: "https", Host: "origin.invalid", Path: "/"}
-	target := origin.ResolveReference(&url.URL{Path: path})
-	return target.Host == origin.Host && target.Scheme == origin.Scheme && !strings.HasPrefix(target.Path, "//")
+	return !strings.HasPrefix(withoutDots(path), "//")
+}
+
+// withoutDots follows "." and ".." as a browser does (RFC 3986, 5.2.4): unlike path.Clean it keeps empty segments.
+func withoutDots(path string) string {
+	var kept []string
+	for _, segment := range strings.Split(path, "/")[1:] {
+		switch segment {
+		case ".":
+		case "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return "/" + strings.Join(kept, "/")
 }
