@@ -1,0 +1,267 @@
+package supertokens
+
+import (
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// index makes a user findable by number and address.
+func (c *core) index(u *user) {
+	if u.phone != "" {
+		c.byPhone[u.phone] = u
+	}
+	if u.email != "" {
+		c.byEmail[u.email] = u
+	}
+}
+
+func (c *core) unindex(u *user) {
+	delete(c.byPhone, u.phone)
+	delete(c.byEmail, u.email)
+}
+
+// getUser answers GET /recipe/user.
+func (s *Server) getUser(c *call) (object, error) {
+	if len(c.query) != 1 {
+		return nil, bad("Please provide exactly one of userId, email or phoneNumber")
+	}
+	var u *user
+	var no string
+	for name, value := range c.query {
+		switch name {
+		case "userId":
+			u, no = s.core.users[value], "UNKNOWN_USER_ID_ERROR"
+		case "phoneNumber":
+			u, no = s.core.byPhone[normalPhone(value)], "UNKNOWN_PHONE_NUMBER_ERROR"
+		default:
+			u, no = s.core.byEmail[normalEmail(value)], "UNKNOWN_EMAIL_ERROR"
+		}
+	}
+	if u == nil {
+		return status(no), nil
+	}
+	return ok(object{"user": u.json()}), nil
+}
+
+// change is a new value of a user's number or address; null takes the old one away.
+type change struct {
+	given bool
+	value string
+}
+
+func (c *call) change(name string, normal func(string) string) (change, error) {
+	raw, given := c.body[name]
+	if !given || isNull(raw) {
+		return change{given: given}, nil
+	}
+	v, err := c.str(name)
+	return change{given: true, value: normal(v)}, err
+}
+
+func (ch change) of(old string) string {
+	if ch.given {
+		return ch.value
+	}
+	return old
+}
+
+// updateUser answers PUT /recipe/user.
+func (s *Server) updateUser(c *call) (object, error) {
+	id, err := c.str("userId")
+	if err != nil {
+		return nil, err
+	}
+	email, err := c.change("email", normalEmail)
+	if err != nil {
+		return nil, err
+	}
+	phone, err := c.change("phoneNumber", normalPhone)
+	if err != nil {
+		return nil, err
+	}
+	u := s.core.users[id]
+	if u == nil {
+		return status("UNKNOWN_USER_ID_ERROR"), nil
+	}
+	next := user{id: u.id, joined: u.joined, email: email.of(u.email), phone: phone.of(u.phone)}
+	if next.email == "" && next.phone == "" {
+		return nil, bad("You cannot clear both email and phone number of a user")
+	}
+	if other := s.core.byEmail[next.email]; other != nil && other != u {
+		return status("EMAIL_ALREADY_EXISTS_ERROR"), nil
+	}
+	if other := s.core.byPhone[next.phone]; other != nil && other != u {
+		return status("PHONE_NUMBER_ALREADY_EXISTS_ERROR"), nil
+	}
+	s.core.rename(u, next)
+	return ok(nil), nil
+}
+
+// rename gives a user another number or address. The codes of what changed die, old and new.
+func (c *core) rename(u *user, next user) {
+	if next.email != u.email {
+		c.dropAll(contact{email: u.email})
+		c.dropAll(contact{email: next.email})
+	}
+	if next.phone != u.phone {
+		c.dropAll(contact{phone: u.phone})
+		c.dropAll(contact{phone: next.phone})
+	}
+	c.unindex(u)
+	*u = next
+	c.index(u)
+}
+
+// removeUser answers POST /user/remove. Nothing of the user stays.
+func (s *Server) removeUser(c *call) (object, error) {
+	id, err := c.str("userId")
+	if err != nil {
+		return nil, err
+	}
+	u := s.core.users[id]
+	if u == nil {
+		return ok(nil), nil
+	}
+	s.core.dropAll(contact{phone: u.phone})
+	s.core.dropAll(contact{email: u.email})
+	s.core.unindex(u)
+	delete(s.core.users, id)
+	for handle := range s.core.byUser[id] {
+		s.core.end(handle)
+	}
+	delete(s.core.granted, id)
+	delete(s.core.metadata, id)
+	return ok(nil), nil
+}
+
+// Pages of users.
+const (
+	defaultPage = 100
+	maxPage     = 500
+)
+
+// listUsers answers GET /users.
+func (s *Server) listUsers(c *call) (object, error) {
+	if err := recipes(c); err != nil {
+		return nil, err
+	}
+	order, given := c.query["timeJoinedOrder"]
+	if given && order != "ASC" && order != "DESC" {
+		return nil, bad("timeJoinedOrder can be either ASC OR DESC")
+	}
+	limit, err := pageSize(c)
+	if err != nil {
+		return nil, err
+	}
+	list := s.core.users.sorted()
+	if order == "DESC" {
+		slices.SortStableFunc(list, func(a, b *user) int { return b.joined.Compare(a.joined) })
+	}
+	if list, err = afterToken(list, c.query["paginationToken"], order == "DESC"); err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(u *user) bool { return !matches(u, c) })
+	answer := ok(nil)
+	if len(list) > limit {
+		next := list[limit]
+		list = list[:limit]
+		token := next.id + ";" + strconv.FormatInt(next.joined.UnixMilli(), 10)
+		answer["nextPaginationToken"] = base64.StdEncoding.EncodeToString([]byte(token))
+	}
+	users := make([]object, len(list))
+	for i, u := range list {
+		users[i] = object{"recipeId": "passwordless", "user": u.json()}
+	}
+	answer["users"] = users
+	return answer, nil
+}
+
+// recipes checks includeRecipeIds. All users are passwordless ones, so a list without that recipe finds nobody.
+func recipes(c *call) error {
+	for _, id := range strings.Split(c.query["includeRecipeIds"], ",") {
+		switch strings.TrimSpace(id) {
+		case "", "passwordless", "emailpassword", "thirdparty":
+		default:
+			return bad("Unknown recipe ID: %s", strings.TrimSpace(id))
+		}
+	}
+	return nil
+}
+
+func pageSize(c *call) (int, error) {
+	raw, given := c.query["limit"]
+	if !given {
+		return defaultPage, nil
+	}
+	limit, err := strconv.ParseInt(raw, 10, 32)
+	switch {
+	case err != nil:
+		return 0, bad("Field name 'limit' must be an int in the GET request")
+	case limit > maxPage:
+		return 0, bad("max limit allowed is %d", maxPage)
+	case limit < 1:
+		return 0, bad("limit must a positive integer with min value 1")
+	}
+	return int(limit), nil
+}
+
+// afterToken cuts the list off before the user that the token names, who comes first.
+func afterToken(list []*user, token string, newestFirst bool) ([]*user, error) {
+	if token == "" {
+		return list, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(token)
+	id, at, found := strings.Cut(string(raw), ";")
+	ms, notNumber := strconv.ParseInt(at, 10, 64)
+	if err != nil || !found || notNumber != nil {
+		return nil, bad("invalid pagination token")
+	}
+	joined := time.UnixMilli(ms)
+	return slices.DeleteFunc(list, func(u *user) bool {
+		c := u.joined.Compare(joined)
+		if newestFirst {
+			c = -c
+		}
+		return c < 0 || c == 0 && u.id > id
+	}), nil
+}
+
+// matches applies the search for numbers and addresses ("a;b": either).
+func matches(u *user, c *call) bool {
+	if ids := c.query["includeRecipeIds"]; ids != "" && !strings.Contains(ids, "passwordless") {
+		return false
+	}
+	phones, addresses := tags(c.query["phone"]), tags(c.query["email"])
+	if len(phones)+len(addresses) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(phones, func(t string) bool { return strings.HasPrefix(u.phone, t) }) ||
+		slices.ContainsFunc(addresses, func(t string) bool {
+			return strings.HasPrefix(u.email, t) || strings.Contains(u.email, "@"+t)
+		})
+}
+
+func tags(raw string) []string {
+	var list []string
+	for _, t := range strings.Split(raw, ";") {
+		if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// countUsers answers GET /users/count.
+func (s *Server) countUsers(c *call) (object, error) {
+	if err := recipes(c); err != nil {
+		return nil, err
+	}
+	n := len(s.core.users)
+	if ids := c.query["includeRecipeIds"]; ids != "" && !strings.Contains(ids, "passwordless") {
+		n = 0
+	}
+	return ok(object{"count": n}), nil
+}
