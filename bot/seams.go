@@ -32,12 +32,13 @@ type Links interface {
 // ErrLinkSpent says that the link made for a reply id cannot be used any more.
 var ErrLinkSpent = errors.New("the link of this reply is spent")
 
-// Accepted is an incoming message with the job that will answer it.
+// Accepted is an incoming message with the job that will answer it. Job.Key is the id that the answer will carry (see
+// [ReplyID]): it ties the message to its link.
 type Accepted struct {
 	Sender string // digits of the number, or the hidden address of a stranger
 	ID     string
-	At     time.Time
-	Kind   string // "login", "command", "other", "stranger": for counting; the text is never kept
+	At     time.Time // when its user sent it
+	Kind   string    // "login", "command", "other", "stranger": for counting; the text is never kept
 	Job    jobs.New
 }
 

@@ -1,0 +1,185 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+)
+
+// The windows in which one number gets one notice of a kind.
+const (
+	staleWindow    = 6 * time.Hour
+	limitedWindow  = time.Hour
+	coreDownWindow = 10 * time.Minute
+	failedWindow   = time.Hour
+)
+
+// answerLogin works one login request: it ends with a link, or with one recorded reason why there is none.
+//
+// It may die after any step and start again. The message id is fixed, a budget is granted again to the request that
+// spent it, the link is the same one while it lives, and what is sent twice under one id shows once. It never gives a
+// job back as a counted failure before the request is too old for any word, so that a request cannot run out of
+// attempts: time ends it.
+func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
+	r, err := b.open(j.Payload)
+	if err != nil || r.number.IsZero() {
+		b.cfg.Counter.Count(kindLogin, refusedFailed)
+		return jobs.Permanent(errors.Join(err, errors.New("not a login request that this version can answer")))
+	}
+	switch {
+	case b.age(r.ticket) > b.cfg.Times.SilentAfter:
+		return b.refuse(ctx, kindLogin, r, refusedTooOld)
+	case b.isStale(r.ticket):
+		return b.answerStale(ctx, r)
+	default:
+		return b.answerFresh(ctx, r)
+	}
+}
+
+// answerStale asks the user to tap again, at most once in a while. A request that was late on arrival waits for the
+// budget of notices; one that grew stale in the queue of its number does not, because a fresh tap may stand behind it.
+func (b *Bot) answerStale(ctx context.Context, r request) error {
+	told, err := b.tell(ctx, r, notice{
+		purpose: purposeAnswer, reply: replyStale, once: Budget{Key: "stale:" + r.Digits, Burst: 1, Every: staleWindow},
+	})
+	switch {
+	case err != nil:
+		return b.retry(ctx, kindLogin, r, err)
+	case told == crowded && r.Late:
+		return b.later(r, errCrowded)
+	default:
+		return b.refuse(ctx, kindLogin, r, refusedStale)
+	}
+}
+
+func (b *Bot) answerFresh(ctx context.Context, r request) error {
+	id := b.replyID(r.ticket, purposeAnswer)
+	last, err := b.cfg.Chats.LastLogin(ctx, r.number, id)
+	if err != nil {
+		return b.later(r, fmt.Errorf("look for the last login: %w", err))
+	}
+	if c := b.cfg.Times.Coalesce; c > 0 && !last.IsZero() && r.sentAt().Before(last.Add(c)) {
+		if r.sentAt().Before(last.Add(-c)) {
+			// It overtook: a link for it would kill the link of the later request, which the user will open.
+			return b.refuse(ctx, kindLogin, r, refusedSuperseded)
+		}
+		return b.refuse(ctx, kindLogin, r, refusedCoalesced)
+	}
+	empty, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(), b.linkBudgets(r, last.IsZero())...)
+	switch {
+	case err != nil:
+		return b.later(r, fmt.Errorf("spend the login budget: %w", err))
+	case empty == keyGlobal:
+		return b.later(r, errCrowded) // paced: it is answered in a moment, or becomes stale
+	case empty != "":
+		return b.answerLimited(ctx, r, empty)
+	}
+	return b.sendLink(ctx, r, id)
+}
+
+// Budgets that everybody shares.
+const (
+	keyGlobal     = "global"
+	keyNotices    = "notices"
+	keyNewNumbers = "new"
+)
+
+// linkBudgets are what one link costs, narrowest first. Those that carry digits are spent by the number's own messages
+// only, so nobody can lock out somebody else. A number that never had a link also spends from what all new numbers
+// share: a flood from many numbers stops there and leaves the global budget to those who are known.
+func (b *Bot) linkBudgets(r request, isNew bool) []Budget {
+	l := b.cfg.Limits
+	budgets := []Budget{
+		budget("login:"+r.Digits, l.Number), budget("day:"+r.Digits, l.NumberDay),
+	}
+	if isNew {
+		budgets = append(budgets, budget(keyNewNumbers, l.NewNumbers))
+	}
+	return append(budgets, budget(keyGlobal, l.Global))
+}
+
+func budget(key string, r Rate) Budget { return Budget{Key: key, Burst: r.Burst, Every: r.Every} }
+
+// answerLimited tells a number once in a while that it asks too often, and then keeps silent.
+func (b *Bot) answerLimited(ctx context.Context, r request, empty string) error {
+	wait := b.cfg.Limits.Number.Every
+	switch empty {
+	case "day:" + r.Digits:
+		wait = b.cfg.Limits.NumberDay.Every
+	case keyNewNumbers:
+		wait = b.cfg.Limits.NewNumbers.Every
+	}
+	_, err := b.tell(ctx, r, notice{
+		purpose: purposeLimited, reply: replyLimited, data: limitedData{Minutes: minutesUp(wait)},
+		once: Budget{Key: "limited:" + r.Digits, Burst: 1, Every: limitedWindow},
+	})
+	if err != nil {
+		return b.retry(ctx, kindLogin, r, err)
+	}
+	return b.refuse(ctx, kindLogin, r, refusedLimited)
+}
+
+// sendLink makes the link and sends it.
+//
+// A spent link ends the request in silence. The link was made by an earlier run, and its message may be in the chat: a
+// link under another id would be a second bubble. If that run died before it sent anything, nothing is lost either: a
+// link that nobody saw can only be spent because the number signed in by an older link meanwhile, or because a later
+// request took its place, or because it expired, and requests are stale long before that.
+func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
+	url, expires, err := b.createLink(ctx, r, id)
+	switch {
+	case errors.Is(err, ErrLinkSpent):
+		b.done(kindLogin, r, countSpent)
+		return nil
+	case isPermanent(err):
+		return b.fail(ctx, kindLogin, r, err)
+	case err != nil:
+		b.tellCoreDown(ctx, r)
+		return b.later(r, err)
+	}
+	text, err := b.replies.render(r.lang, replyLink, linkData{
+		URL: url, Number: r.number.Masked(), Minutes: minutesLeft(expires.Sub(b.cfg.Now())),
+	})
+	if err != nil {
+		return b.fail(ctx, kindLogin, r, err)
+	}
+	if err := b.send(ctx, Outgoing{ID: id, Chat: r.Chat, Text: text}); err != nil {
+		return b.retry(ctx, kindLogin, r, err)
+	}
+	b.done(kindLogin, r, countLink)
+	return nil
+}
+
+func (b *Bot) createLink(ctx context.Context, r request, id string) (string, time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Times.Core)
+	defer cancel()
+	url, expires, err := b.cfg.Links.CreateLink(ctx, r.number, id)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("create link: %w", err)
+	}
+	if !isURLText(url) {
+		return "", time.Time{}, jobs.Permanent(errors.New("create link: what came is not one line of URL"))
+	}
+	return url, expires, nil
+}
+
+// tellCoreDown says once that the link will come later. The request goes on being tried, and a user who could not be
+// told gets the link all the same, so nothing here is an error to anybody.
+func (b *Bot) tellCoreDown(ctx context.Context, r request) {
+	id := b.replyID(r.ticket, purposeCoreDown)
+	if b.told.has(id) || ctx.Err() != nil {
+		return
+	}
+	told, err := b.tell(ctx, r, notice{
+		purpose: purposeCoreDown, reply: replyCoreDown, data: coreDownData{Minutes: minutesUp(b.cfg.Times.StaleAfter)},
+		once: Budget{Key: "core:" + r.Digits, Burst: 1, Every: coreDownWindow},
+	})
+	if err != nil || told == crowded {
+		return
+	}
+	b.told.add(id)
+	b.cfg.Counter.Count(kindLogin, countCoreDown)
+}

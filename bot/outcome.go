@@ -1,0 +1,41 @@
+package bot
+
+// What became of a message, as it is counted. Every accepted message ends in exactly one of the final ones; those
+// that are not an answer are also recorded through [Inbox.Refused].
+const (
+	// On arrival.
+	countAccepted  = "accepted"
+	countDuplicate = "duplicate" // known already
+	countFlood     = "flood"     // stopped at the gate, nothing stored
+	countIgnored   = "ignored"   // other text under the policy ignore, nothing stored
+
+	// Answered.
+	countLink    = "link"    // a link was sent
+	countReplied = "replied" // another reply was sent
+	countSpent   = "spent"   // the link had been made and is spent: its message is the answer
+
+	// Not answered, or answered with a refusal.
+	refusedStale       = "stale"         // too late for a link; the sender was told, unless that happened lately
+	refusedTooOld      = "too_old"       // too late for any word
+	refusedCoalesced   = "coalesced"     // another request, sent at about the same time, has the answer
+	refusedSuperseded  = "superseded"    // a request that was sent later has the answer
+	refusedLimited     = "limited"       // over the sender's budget, or over that of new numbers
+	refusedDaily       = "daily"         // this reply was given within the day
+	refusedHuman       = "human"         // a human is answering this chat
+	refusedDenied      = "denied"        // a command that the sender may not run
+	refusedFailed      = "failed"        // something answered that it can never be done
+	refusedUnsendable  = "undeliverable" // the line says that it can never be sent
+	refusedMisdirected = "misdirected"   // no number where one must be: not accepted
+
+	// Along the way.
+	countCoreDown = "core_down" // told that the link will come later
+	countLineDown = "line_down" // one try that found the line down
+)
+
+// The kinds of accepted messages and of events.
+const (
+	kindLogin    = "login"
+	kindCommand  = "command"
+	kindOther    = "other"
+	kindStranger = "stranger"
+)
