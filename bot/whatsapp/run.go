@@ -1,0 +1,205 @@
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+var errRunning = errors.New("whatsapp line: Run is active already")
+
+// Run connects and stays connected until ctx ends, through reconnects, bans, logouts and new pairings; what goes
+// wrong is told by [Client.Status]. It also purges the retry store, at once and then regularly. When it returns,
+// the connection is closed and no message is being taken or sent any more. It may be called again.
+//
+// Should ctx end in the middle of the encrypted handshake with a server that has gone silent, the return takes up
+// to 20 seconds, because whatsmeow does not let go of that wait.
+func (c *Client) Run(ctx context.Context) error {
+	if !c.running.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	defer c.running.Store(false)
+
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	owned.Go(func() { c.keepPurged(ctx) })
+	owned.Go(func() { c.logStates(ctx) })
+
+	var gone types.JID // the account that was logged out last, should its deletion have failed
+	for {
+		device := c.awaitAccount(ctx, gone)
+		if device == nil {
+			c.board.set(Status{State: Connecting, Reason: "The line is stopped."})
+			return nil
+		}
+		jid := device.GetJID()
+		if c.stayConnected(ctx, device) {
+			gone = jid
+		}
+	}
+}
+
+// awaitAccount waits until the store holds an account to use; nil when ctx ends first. An account that turns up
+// while it waits has just been paired by another process, which needs a moment to finish: it must be seen twice.
+func (c *Client) awaitAccount(ctx context.Context, gone types.JID) *store.Device {
+	var seen types.JID
+	for first := true; ; first = false {
+		device, status, err := c.pick(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			c.board.set(Status{State: Connecting, Reason: "The line's store cannot be read; trying again."})
+			c.log.Error().Err(err).Msg("line's store")
+		case device == nil:
+			if c.board.status().State != LoggedOut {
+				c.board.set(status)
+			}
+		case device.GetJID() == gone:
+		case first && gone.IsEmpty(), device.GetJID() == seen:
+			return device
+		default:
+			seen = device.GetJID()
+		}
+		if !pause(ctx, c.cfg.StorePoll) {
+			return nil
+		}
+	}
+}
+
+// stayConnected uses one account until ctx ends or WhatsApp has logged it out; then it is true.
+func (c *Client) stayConnected(ctx context.Context, device *store.Device) (gone bool) {
+	// The connection must outlive ctx by the moment in which messages are finished, and it must not see our logger.
+	line, hangUp := context.WithCancel(unlogged(context.WithoutCancel(ctx)))
+	defer hangUp()
+	s := newSession(c.newWA(line, device))
+	s.wa.AddEventHandlerWithSuccessStatus(c.handler(line, s))
+	defer context.AfterFunc(ctx, s.gate.close)()
+	defer c.disconnect(s)
+	c.use(s)
+	defer c.use(nil)
+
+	c.board.set(Status{State: Connecting, Reason: "Connecting to WhatsApp."})
+	tries := 0
+	for {
+		up, end := c.connection(ctx, line, hangUp, s)
+		if ctx.Err() != nil {
+			return false
+		}
+		c.board.set(Status{State: end.state, Reason: end.reason, Until: end.until})
+		if end.open {
+			s.wa.Disconnect()
+		}
+		if up > c.cfg.ReconnectMax {
+			tries = 0
+		}
+		rest := end.after
+		switch end.do {
+		case repair:
+			if err := c.forget(context.WithoutCancel(ctx), s.jid); err != nil {
+				c.log.Error().Err(err).Msg("line's store")
+			}
+			return true
+		case stayAway:
+			<-ctx.Done()
+			return false
+		case redial:
+			rest = c.backoff(tries)
+			tries++
+		}
+		if !pause(ctx, rest) {
+			return false
+		}
+	}
+}
+
+// handler is what whatsmeow calls with every event. Only messages are answered with more than yes.
+func (c *Client) handler(line context.Context, s *session) func(any) bool {
+	return func(evt any) bool {
+		if m, ok := evt.(*events.Message); ok {
+			return c.take(line, s, m)
+		}
+		s.mail.put(evt)
+		return true
+	}
+}
+
+// disconnect ends a session. Messages that are being taken or sent are finished first, as far as their deadlines
+// allow; what is still being sent after that fails with the connection.
+func (c *Client) disconnect(s *session) {
+	s.gate.close()
+	deadline := time.NewTimer(c.cfg.HandleTimeout)
+	defer deadline.Stop()
+	select {
+	case <-s.gate.idle:
+	case <-deadline.C:
+	}
+	s.wa.Disconnect()
+	<-s.gate.idle
+}
+
+// connection opens one connection and watches it until it ends. It tells how long it was up, and how it ended.
+func (c *Client) connection(ctx, line context.Context, hangUp func(), s *session) (time.Duration, step) {
+	s.forgetDemands()
+	dialed := context.AfterFunc(ctx, hangUp)
+	err := s.wa.ConnectContext(line)
+	dialed()
+	switch {
+	case errors.Is(err, store.ErrDeviceDeleted):
+		return 0, step{state: LoggedOut, do: repair, reason: loggedOut(events.ConnectFailureLoggedOut)}
+	case err != nil:
+		return 0, step{state: Connecting, do: redial, open: true,
+			reason: "WhatsApp cannot be reached (" + safeText(err) + "); trying again."}
+	}
+	w := &watch{c: c, s: s}
+	end := w.follow(ctx)
+	return w.uptime(), end
+}
+
+// backoff is the pause before try n: none before the first, then growing to the limit, the later half of it random.
+func (c *Client) backoff(n int) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	full := min(c.cfg.ReconnectMin<<min(n-1, 20), c.cfg.ReconnectMax)
+	return full/2 + rand.N(full/2+1)
+}
+
+// logStates writes every state that it gets to see, for operators. Reasons name nobody.
+func (c *Client) logStates(ctx context.Context) {
+	states, cancel := c.Subscribe()
+	defer cancel()
+	for {
+		select {
+		case s := <-states:
+			e := c.log.Warn()
+			if s.State.maySend() {
+				e = c.log.Info()
+			}
+			e.Str("state", string(s.State)).Str("reason", s.Reason).Time("until", s.Until).Msg("line state")
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pause waits, and is false when ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
