@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/bot"
+)
+
+var _ bot.Budgets = (*Store)(nil)
+
+// errNothingSpent rolls back the transaction of a Spend that changes nothing.
+var errNothingSpent = errors.New("nothing is spent")
+
+// spending is one budget's row. The generic cell rate algorithm needs nothing but the theoretical arrival time of the
+// next event, in nanoseconds, because some rates have events closer than a millisecond apart.
+type spending struct {
+	tat    int64
+	holder string
+}
+
+// Spend implements [bot.Budgets].
+func (s *Store) Spend(ctx context.Context, holder string, now time.Time, budgets ...bot.Budget) (empty string, err error) {
+	if len(budgets) == 0 {
+		return "", nil
+	}
+	holder = name(holder)
+	err = s.write(ctx, func(ctx context.Context, q querier) error {
+		empty = ""
+		rows, err := lockBudgets(ctx, q, budgets)
+		if err != nil {
+			return err
+		}
+		if holder != "" && rows[budgets[0].Key].holder == holder {
+			return errNothingSpent // it was granted to this holder before
+		}
+		for _, b := range budgets {
+			next, granted := take(b, rows[b.Key].tat, now)
+			if !granted {
+				empty = b.Key
+				return errNothingSpent
+			}
+			rows[b.Key] = spending{tat: next, holder: holder}
+		}
+		return saveBudgets(ctx, q, rows)
+	})
+	if err != nil && !errors.Is(err, errNothingSpent) {
+		return "", fmt.Errorf("spend: %w", err)
+	}
+	return empty, nil
+}
+
+// take spends one event of b. A theoretical arrival time further ahead than a wholly spent budget can be comes from
+// a clock that was wrong, or from a wider budget of an older configuration: it counts as wholly spent.
+func take(b bot.Budget, tat int64, now time.Time) (next int64, granted bool) {
+	every, start := int64(b.Every), now.UnixNano()
+	tat = min(max(tat, start), start+every*int64(b.Burst))
+	return tat + every, tat-start <= every*int64(b.Burst-1)
+}
+
+// lockBudgets reads the rows, making what is missing, and keeps others from spending them until the transaction
+// ends. Rows are locked in the order of their keys, so that two callers never wait for each other.
+func lockBudgets(ctx context.Context, q querier, budgets []bot.Budget) (map[string]spending, error) {
+	keys := make([]string, 0, len(budgets))
+	for _, b := range budgets {
+		keys = append(keys, b.Key)
+	}
+	slices.Sort(keys)
+	rows := make(map[string]spending, len(keys))
+	for _, key := range slices.Compact(keys) {
+		var row spending
+		if _, err := one(ctx, q, `INSERT INTO budgets (key, tat, holder) VALUES ($1, 0, '')
+			ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING tat, holder`,
+			[]any{name(key)}, &row.tat, &row.holder); err != nil {
+			return nil, err
+		}
+		rows[key] = row
+	}
+	return rows, nil
+}
+
+func saveBudgets(ctx context.Context, q querier, rows map[string]spending) error {
+	for key, row := range rows {
+		if _, err := exec(ctx, q, `UPDATE budgets SET tat = $2, holder = $3 WHERE key = $1`,
+			name(key), row.tat, row.holder); err != nil {
+			return err
+		}
+	}
+	return nil
+}

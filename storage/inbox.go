@@ -1,0 +1,94 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+var (
+	_ bot.Inbox = (*Store)(nil)
+	_ bot.Chats = (*Store)(nil)
+)
+
+// Accept implements [bot.Inbox].
+func (s *Store) Accept(ctx context.Context, a bot.Accepted) (fresh bool, err error) {
+	return s.accept(ctx, a, func(context.Context, querier) error { return nil })
+}
+
+// accept commits after allowed has agreed, in the same transaction.
+func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context.Context, querier) error) (fresh bool, err error) {
+	err = s.write(ctx, func(ctx context.Context, q querier) error {
+		fresh = false
+		if err := allowed(ctx, q); err != nil {
+			return err
+		}
+		added, err := exec(ctx, q, `INSERT INTO messages (sender, id, at, kind, refused)
+			VALUES ($1, $2, $3, $4, '') ON CONFLICT (sender, id) DO NOTHING`,
+			name(a.Sender), name(a.ID), millis(a.At), a.Kind)
+		if err != nil || added == 0 {
+			return err
+		}
+		fresh = true
+		_, err = addJob(ctx, q, a.Job, "", s.now())
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("accept message: %w", err)
+	}
+	if fresh {
+		s.jobsAdded()
+	}
+	return fresh, nil
+}
+
+// Refused implements [bot.Inbox]. The first reason stays; a message that was purged meanwhile is no error.
+func (s *Store) Refused(ctx context.Context, sender, id, reason string) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		_, err := exec(ctx, q, `UPDATE messages SET refused = $3 WHERE sender = $1 AND id = $2 AND refused = ''`,
+			name(sender), name(id), sentence(reason))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note a refusal: %w", err)
+	}
+	return nil
+}
+
+// HumanWrote implements [bot.Chats]. An older time than the one known changes nothing.
+func (s *Store) HumanWrote(ctx context.Context, chat string, when time.Time) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		_, err := exec(ctx, q, `INSERT INTO chats (chat, human_at) VALUES ($1, $2)
+			ON CONFLICT (chat) DO UPDATE SET human_at = excluded.human_at WHERE excluded.human_at > chats.human_at`,
+			name(chat), millis(when))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that a human wrote: %w", err)
+	}
+	return nil
+}
+
+// LastHuman implements [bot.Chats].
+func (s *Store) LastHuman(ctx context.Context, chat string) (time.Time, error) {
+	var ms int64
+	_, err := one(ctx, s.engine.reader(), `SELECT human_at FROM chats WHERE chat = $1`, []any{name(chat)}, &ms)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("last human: %w", classify(err))
+	}
+	return at(ms), nil
+}
+
+// LastLogin implements [bot.Chats]. A login request counts as answered once its link was made.
+func (s *Store) LastLogin(ctx context.Context, n phone.Number, replyID string) (time.Time, error) {
+	var ms int64
+	_, err := one(ctx, s.engine.reader(), `SELECT requested_at FROM links WHERE number = $1 AND reply_id <> $2
+		ORDER BY requested_at DESC LIMIT 1`, []any{n.Digits(), replyID}, &ms)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("last login: %w", classify(err))
+	}
+	return at(ms), nil
+}

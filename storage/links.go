@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+var _ auth.LinkStore = (*Store)(nil)
+
+// SaveLink implements [auth.LinkStore].
+func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		if _, err := exec(ctx, q, `INSERT INTO links (reply_id, code_id, pre_auth_hash, number, sealed,
+			requested_at, created_at, expires_at, state, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)`,
+			l.ReplyID, l.CodeID, l.PreAuthHash, l.Number.Digits(), l.Sealed,
+			millis(l.RequestedAt), millis(l.CreatedAt), millis(l.ExpiresAt), flag(l.Alone)); err != nil {
+			return err
+		}
+		return appendAudit(ctx, q, AuditRow{At: l.CreatedAt, Event: EventLink, Number: l.Number, ReplyID: l.ReplyID})
+	})
+	if err != nil {
+		return fmt.Errorf("save link: %w", err)
+	}
+	return nil
+}
+
+// LinkAlone implements [auth.LinkStore]. A link that is being consumed stays as it is: its intent decides.
+func (s *Store) LinkAlone(ctx context.Context, replyID string) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		marked, err := exec(ctx, q, `UPDATE links SET alone = 1 WHERE reply_id = $1`, replyID)
+		if err != nil {
+			return err
+		}
+		if marked == 0 {
+			return auth.ErrNotFound
+		}
+		_, err = exec(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
+			WHERE number = (SELECT number FROM links WHERE reply_id = $1) AND reply_id <> $1 AND state = 'open'`, replyID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that a link is alone: %w", err)
+	}
+	return nil
+}
+
+// LinkByReply implements [auth.LinkStore].
+func (s *Store) LinkByReply(ctx context.Context, replyID string) (auth.LinkRecord, error) {
+	return s.link(ctx, "reply_id", replyID)
+}
+
+// LinkByPreAuth implements [auth.LinkStore].
+func (s *Store) LinkByPreAuth(ctx context.Context, preAuthHash string) (auth.LinkRecord, error) {
+	return s.link(ctx, "pre_auth_hash", preAuthHash)
+}
+
+func (s *Store) link(ctx context.Context, column, value string) (auth.LinkRecord, error) {
+	var l auth.LinkRecord
+	var digits string
+	var requested, created, expires, alone int64
+	found, err := one(ctx, s.engine.reader(), `SELECT reply_id, code_id, pre_auth_hash, number, sealed,
+		requested_at, created_at, expires_at, state, alone FROM links WHERE `+column+` = $1`, []any{value},
+		&l.ReplyID, &l.CodeID, &l.PreAuthHash, &digits, &l.Sealed, &requested, &created, &expires, &l.State, &alone)
+	if err == nil && !found {
+		err = auth.ErrNotFound
+	}
+	if err == nil {
+		l.Number, err = phone.FromDigits(digits)
+	}
+	if err != nil {
+		return auth.LinkRecord{}, fmt.Errorf("read link: %w", classify(err))
+	}
+	l.RequestedAt, l.CreatedAt, l.ExpiresAt, l.Alone = at(requested), at(created), at(expires), alone == 1
+	return l, nil
+}

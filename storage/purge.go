@@ -1,0 +1,114 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Retention says how long what is over is kept. Zero keeps it for ever. What is still needed (ready and running jobs,
+// open intents, budgets in use) is never purged, and the seal of an expired link never kept.
+type Retention struct {
+	Messages time.Duration // accepted messages: how long a redelivery is recognised
+	Jobs     time.Duration // finished jobs; their payload is gone at once
+	DeadJobs time.Duration // jobs that were laid aside
+	Links    time.Duration // links, after they were made
+	Intents  time.Duration // closed intents
+	Chats    time.Duration // when a human last wrote
+	Audit    time.Duration
+}
+
+// DefaultRetention is what config.yaml says too.
+func DefaultRetention() Retention {
+	const day = 24 * time.Hour
+	return Retention{Messages: 30 * day, Jobs: 7 * day, Links: 30 * day, Intents: 7 * day, Chats: 30 * day}
+}
+
+// Purged counts what a purge removed.
+type Purged struct {
+	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, Audit int64
+}
+
+// purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
+const purgeBatch = 500
+
+// Purge removes what retention does not keep, in small transactions. It stops at the first error; what was removed
+// until then stays removed, and the next purge goes on.
+func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, error) {
+	var p Purged
+	// What another transaction may change meanwhile is asked again outside the subquery: PostgreSQL checks only that
+	// part once more when it had to wait for a row.
+	steps := []struct {
+		count *int64
+		keep  time.Duration
+		query string
+	}{
+		{&p.Messages, r.Messages, `DELETE FROM messages WHERE (sender, id) IN
+			(SELECT sender, id FROM messages WHERE at < $1 ORDER BY at LIMIT $2)`},
+		{&p.Jobs, r.Jobs, `DELETE FROM jobs WHERE id IN
+			(SELECT id FROM jobs WHERE state = 'done' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`},
+		{&p.DeadJobs, r.DeadJobs, `DELETE FROM jobs WHERE state = 'dead' AND id IN
+			(SELECT id FROM jobs WHERE state = 'dead' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`},
+		{&p.Intents, r.Intents, `DELETE FROM intents WHERE id IN
+			(SELECT id FROM intents WHERE closed_at IS NOT NULL AND closed_at < $1 ORDER BY closed_at LIMIT $2)`},
+		{&p.Links, r.Links, `DELETE FROM links WHERE state <> 'consuming' AND reply_id IN
+			(SELECT reply_id FROM links WHERE created_at < $1 AND state <> 'consuming' ORDER BY created_at LIMIT $2)`},
+		{&p.Chats, r.Chats, `DELETE FROM chats WHERE human_at < $1 AND chat IN
+			(SELECT chat FROM chats WHERE human_at < $1 ORDER BY human_at LIMIT $2)`},
+	}
+	for _, step := range steps {
+		if step.keep <= 0 {
+			continue
+		}
+		if err := s.purge(ctx, step.count, step.query, millis(now.Add(-step.keep))); err != nil {
+			return p, err
+		}
+	}
+	if err := s.purge(ctx, &p.Seals, `UPDATE links SET sealed = NULL WHERE state <> 'consuming' AND reply_id IN
+		(SELECT reply_id FROM links WHERE sealed IS NOT NULL AND expires_at <= $1 AND state <> 'consuming'
+		ORDER BY expires_at LIMIT $2)`, millis(now)); err != nil {
+		return p, err
+	}
+	if err := s.purge(ctx, &p.Budgets, `DELETE FROM budgets WHERE tat < $1 AND key IN
+		(SELECT key FROM budgets WHERE tat < $1 ORDER BY tat LIMIT $2)`, now.UnixNano()); err != nil {
+		return p, err
+	}
+	if r.Audit > 0 {
+		return p, s.purgeAudit(ctx, &p.Audit, now, now.Add(-r.Audit))
+	}
+	return p, nil
+}
+
+// purge repeats the statement in transactions of their own until it finds less than a batch.
+func (s *Store) purge(ctx context.Context, count *int64, query string, before int64) error {
+	for {
+		var removed int64
+		err := s.write(ctx, func(ctx context.Context, q querier) (err error) {
+			removed, err = exec(ctx, q, query, before, purgeBatch)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+		*count += removed
+		if removed < purgeBatch {
+			return nil
+		}
+	}
+}
+
+// purgeAudit moves the horizon first: the trigger lets go only what is older. That rows were deleted is audited too.
+func (s *Store) purgeAudit(ctx context.Context, count *int64, now, keepSince time.Time) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		_, err := exec(ctx, q, `UPDATE audit_horizon SET keep_since = $1 WHERE keep_since < $1`, millis(keepSince))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("purge audit: %w", err)
+	}
+	if err := s.purge(ctx, count, `DELETE FROM audit WHERE id IN
+		(SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)`, millis(keepSince)); err != nil || *count == 0 {
+		return err
+	}
+	return s.Audit(ctx, AuditRow{At: now, Event: EventPurge, Detail: map[string]any{"rows": *count}})
+}

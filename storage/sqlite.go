@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+)
+
+// liteEngine is our own SQLite file, with one connection that writes and several that read, and the line's file.
+type liteEngine struct {
+	writer *writer
+	reads  *sql.DB
+	line   *sql.DB
+}
+
+var _ engine = (*liteEngine)(nil)
+
+// The settings of each kind of connection; docs/adr/0002 says why.
+const (
+	pragmasWrite = "_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate" +
+		"&_secure_delete=FAST&_stmt_cache_size=128"
+	pragmasRead = "_foreign_keys=on&_busy_timeout=5000&_query_only=on&_stmt_cache_size=32"
+	pragmasLine = "_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000&_txlock=immediate" +
+		"&_secure_delete=FAST&_stmt_cache_size=64"
+)
+
+func openSQLite(ctx context.Context, dir string) (engine, error) {
+	dir, err := prepareDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	own := filepath.Join(dir, ownFile)
+	if err := migrateSQLite(ctx, dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", own, err)
+	}
+	writes, err := openFile(own, pragmasWrite, 1)
+	if err != nil {
+		return nil, err
+	}
+	reads, err := openFile(own, pragmasRead, max(4, runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	line, err := openFile(filepath.Join(dir, lineFile), pragmasLine, 8)
+	if err != nil {
+		return nil, errors.Join(err, writes.Close(), reads.Close())
+	}
+	return &liteEngine{writer: newWriter(writes), reads: reads, line: line}, nil
+}
+
+func openFile(path, pragmas string, conns int) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", fileURI(path)+"?"+pragmas)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// fileURI escapes what would end the path in SQLite's URI form.
+func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+func (e *liteEngine) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+func (e *liteEngine) reader() querier           { return numbered{e.reads} }
+func (e *liteEngine) lineDB() (*sql.DB, string) { return e.line, "sqlite3" }
+func (e *liteEngine) skipLocked() string        { return "" }
+
+// ping takes the write lock too, so that a database that another process has locked for good is noticed.
+func (e *liteEngine) ping(ctx context.Context) error {
+	var n int64
+	if err := e.reads.QueryRowContext(ctx, "SELECT keep_since FROM audit_horizon").Scan(&n); err != nil {
+		return err
+	}
+	return e.writer.do(ctx, func(context.Context, querier) error { return nil })
+}
+
+func (e *liteEngine) close() error {
+	return errors.Join(e.writer.close(), e.reads.Close(), e.line.Close())
+}
+
+// numbered lets both engines share one text: SQLite takes $1 for a name and numbers names as they appear, and ?1 for
+// a number.
+type numbered struct{ querier }
+
+func (n numbered) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return n.querier.ExecContext(ctx, strings.ReplaceAll(query, "$", "?"), args...)
+}
+
+func (n numbered) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return n.querier.QueryContext(ctx, strings.ReplaceAll(query, "$", "?"), args...)
+}
+
+func (n numbered) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return n.querier.QueryRowContext(ctx, strings.ReplaceAll(query, "$", "?"), args...)
+}
