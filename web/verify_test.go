@@ -61,7 +61,7 @@ func TestVerifyShowsTheMaskedNumberAndKeepsTheReturnPath(t *testing.T) {
 	require.Contains(t, body, `data-next="/a?b=&#34;c"`)
 	body = html.UnescapeString(body)
 	require.Contains(t, body, "+62 812-3456-••••")
-	require.Contains(t, body, "for 15 more min")
+	require.Contains(t, body, "for 15 more minutes")
 	require.Contains(t, body, `data-consume="`+consumePath+`"`)
 	require.Equal(t, 1, strings.Count(body, "<button"), "one button")
 }
