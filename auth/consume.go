@@ -1,0 +1,319 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/supertokens/supertokens-golang/ingredients/smsdelivery"
+	"github.com/supertokens/supertokens-golang/recipe/passwordless"
+	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
+	"github.com/supertokens/supertokens-golang/recipe/session"
+	"github.com/supertokens/supertokens-golang/recipe/session/sessmodels"
+	"github.com/supertokens/supertokens-golang/supertokens"
+
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+// What a confirmation can come to, other than a sign-in.
+var (
+	errRestart  = errors.New("the link cannot be used")
+	errTryAgain = errors.New("the sign-in is not decided yet")
+	errSpent    = errors.New("the link is spent, and there is no session")
+)
+
+// account is a user of the core.
+type account struct {
+	plessmodels.User
+	isNew bool
+}
+
+// passwordlessAPIs closes the routes through which anybody could mint codes or ask who is registered, and puts our
+// rules into the one that stays.
+func (s *Service) passwordlessAPIs(api plessmodels.APIInterface) plessmodels.APIInterface {
+	api.CreateCodePOST, api.ResendCodePOST = nil, nil
+	api.EmailExistsGET, api.PhoneNumberExistsGET = nil, nil
+	consume := s.consumePOST
+	api.ConsumeCodePOST = &consume
+	return api
+}
+
+func (s *Service) consumePOST(
+	userInput *plessmodels.UserInputCodeWithDeviceID, linkCode *string, preAuthSessionID, _ string,
+	options plessmodels.APIOptions, _ supertokens.UserContext,
+) (plessmodels.ConsumeCodePOSTResponse, error) {
+	var resp plessmodels.ConsumeCodePOSTResponse
+	if userInput != nil || linkCode == nil {
+		resp.RestartFlowError = &struct{}{} // our codes are links only
+		return resp, nil
+	}
+	guest := ""
+	if s.cfg.Guest != nil {
+		guest = s.cfg.Guest(options.Req)
+	}
+	// The browser may leave; a confirmation that has begun is brought to its end.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(options.Req.Context()), s.Settle())
+	defer cancel()
+	who, err := s.confirm(ctx, preAuthSessionID, *linkCode, guest)
+	switch {
+	case errors.Is(err, errRestart):
+		resp.RestartFlowError = &struct{}{}
+		return resp, nil
+	case errors.Is(err, errSpent):
+		s.undecided(options.Res, ReasonNewLink)
+		return resp, nil
+	case err != nil:
+		s.undecided(options.Res, ReasonTryAgain)
+		return resp, nil
+	}
+	made, err := s.newSession(options.Req, options.Res, who.ID)
+	if err != nil {
+		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
+		s.undecided(options.Res, ReasonNewLink)
+		return resp, nil
+	}
+	resp.OK = &struct {
+		CreatedNewUser bool
+		User           plessmodels.User
+		Session        sessmodels.SessionContainer
+	}{who.isNew, who.User, made}
+	return resp, nil
+}
+
+// confirm turns the whole secret of a link into a recorded sign-in. It returns nil only to the one caller that may
+// have the session; errRestart when the link is of no use, errSpent when it was spent for nothing, and errTryAgain when
+// nothing is decided.
+func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode, guest string) (account, error) {
+	link, err := s.presented(ctx, preAuthSessionID, linkCode)
+	if err != nil {
+		return account{}, err
+	}
+	if link.State == LinkConsuming {
+		if link, err = s.unstick(ctx, link); err != nil {
+			return account{}, err
+		}
+	}
+	i := Intent{
+		ID: newID(), ReplyID: link.ReplyID, CodeID: link.CodeID, Number: link.Number, Guest: guest,
+		StartedAt: s.now(), ExpiresAt: link.ExpiresAt, PreAuth: preAuthSessionID,
+	}
+	s.claim(i.ID)
+	defer s.unclaim(i.ID)
+	if err := s.signIns.BeginSignIn(ctx, i); err != nil {
+		return account{}, s.lost(ctx, link.ReplyID, err)
+	}
+	who, err := s.consumeCode(ctx, i, linkCode)
+	if err != nil {
+		return s.salvage(ctx, i, err)
+	}
+	return who, s.finishOrLeave(ctx, i, who)
+}
+
+// presented finds the link of which somebody presents the whole secret, or refuses without a call to the core.
+func (s *Service) presented(ctx context.Context, preAuthSessionID, linkCode string) (LinkRecord, error) {
+	link, err := s.links.LinkByPreAuth(ctx, hashOf(preAuthSessionID))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return LinkRecord{}, errRestart
+	case err != nil:
+		s.log.Error().Err(err).Msg("sign-in: cannot look up the link")
+		return LinkRecord{}, errTryAgain
+	case link.State != LinkOpen && link.State != LinkConsuming, !s.now().Before(link.ExpiresAt):
+		return LinkRecord{}, errRestart
+	}
+	x, err := s.seal.open(link.ReplyID, link.Sealed)
+	if err != nil {
+		s.log.Error().Err(err).Stringer("number", link.Number).Msg("sign-in: the link cannot be checked")
+		return LinkRecord{}, errRestart
+	}
+	if subtle.ConstantTimeCompare([]byte(x.LinkCode), []byte(linkCode)) != 1 {
+		return LinkRecord{}, errRestart
+	}
+	return link, nil
+}
+
+// lost is for the callers that did not win the link.
+func (s *Service) lost(ctx context.Context, replyID string, err error) error {
+	if !errors.Is(err, ErrTaken) {
+		s.log.Error().Err(err).Msg("sign-in: cannot write the intent")
+		return errTryAgain
+	}
+	link, err := s.links.LinkByReply(ctx, replyID)
+	if err != nil || link.State == LinkConsuming || link.State == LinkOpen {
+		return errTryAgain
+	}
+	return errRestart
+}
+
+// consumeCode spends the code at the core.
+func (s *Service) consumeCode(ctx context.Context, i Intent, linkCode string) (account, error) {
+	const op = "consume code"
+	resp, err := call(ctx, s.core, op, func(uc supertokens.UserContext) (plessmodels.ConsumeCodeResponse, error) {
+		return passwordless.ConsumeCodeWithLinkCode(s.cfg.Tenant, linkCode, i.PreAuth, uc)
+	})
+	switch {
+	case err != nil:
+		return account{}, err
+	case resp.RestartFlowError != nil:
+		return account{}, errRestart
+	case resp.OK == nil || !belongs(resp.OK.User, i.Number):
+		return account{}, s.core.explain(op, errUnexpected)
+	}
+	return account{resp.OK.User, resp.OK.CreatedNewUser}, nil
+}
+
+// belongs checks that the core speaks of the number that was confirmed. The SDK hands out empty users without an error.
+func belongs(u plessmodels.User, n phone.Number) bool {
+	return u.ID != "" && u.PhoneNumber != nil && *u.PhoneNumber == n.Digits()
+}
+
+// finish records a sign-in whose code is consumed: role, audit row, jobs, and the intent closed. Doing it again is
+// harmless; ErrTaken says that it was done.
+func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled bool) error {
+	if err := s.ensureRole(ctx, who.ID); err != nil {
+		return err
+	}
+	in := SignIn{
+		Intent: i.ID, UserID: who.ID, NewUser: who.isNew, Number: i.Number, Guest: i.Guest,
+		At: s.now(), Reconciled: reconciled,
+	}
+	var err error
+	if in.Jobs, err = followUps(in); err != nil {
+		return err
+	}
+	if err := s.signIns.RecordSignIn(ctx, in); err != nil {
+		return fmt.Errorf("record sign-in: %w", err)
+	}
+	if s.cfg.Wake != nil {
+		s.cfg.Wake()
+	}
+	s.log.Info().Stringer("number", i.Number).Bool("new_user", who.isNew).Bool("reconciled", reconciled).Msg("signed in")
+	return nil
+}
+
+// finishOrLeave finishes what the core has consumed for this very request. When that cannot be done now, Reconcile will
+// do it, and the browser has to ask for another link: no session without a record.
+func (s *Service) finishOrLeave(ctx context.Context, i Intent, who account) error {
+	err := s.finish(ctx, i, who, false)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, ErrTaken) {
+		if err = s.finish(ctx, i, who, false); err == nil {
+			return nil
+		}
+		// The first attempt may have been committed although its answer was lost.
+		if errors.Is(err, ErrTaken) && s.isConsumed(ctx, i.ReplyID) {
+			return nil
+		}
+	}
+	s.log.Error().Err(err).Stringer("number", i.Number).Msg("sign-in: consumed, left to be recorded by the next reconciliation")
+	return errSpent
+}
+
+func (s *Service) isConsumed(ctx context.Context, replyID string) bool {
+	link, err := s.links.LinkByReply(ctx, replyID)
+	return err == nil && link.State == LinkConsumed
+}
+
+// salvage makes the best of a code whose consumption did not go through: it finds out at once what can be found out,
+// so that the link is open again or the sign-in is recorded after all. What cannot be told is left to Reconcile.
+func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, error) {
+	if errors.Is(why, errRestart) {
+		s.abandon(ctx, i, false, "the core does not know the code any more")
+		return account{}, errRestart
+	}
+	s.log.Warn().Err(why).Stringer("number", i.Number).Msg("sign-in: interrupted")
+	if sure(why) == untouched {
+		s.abandon(ctx, i, true, "the core did not take the code")
+		return account{}, errTryAgain
+	}
+	end, who, err := s.lookAt(ctx, i, sure(why) == unknown)
+	switch {
+	case err != nil:
+		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
+		return account{}, errTryAgain
+	case end == consumed:
+		return who, s.finishOrLeave(ctx, i, who)
+	case end == dead:
+		s.abandon(ctx, i, false, "the code is gone")
+		return account{}, errRestart
+	case end == unspent:
+		s.abandon(ctx, i, true, "the code was not consumed")
+	}
+	return account{}, errTryAgain
+}
+
+// newSession does what the SDK's own consume route does: a session as cookies or headers, by st-auth-mode.
+func (s *Service) newSession(r *http.Request, w http.ResponseWriter, userID string) (sessmodels.SessionContainer, error) {
+	uc := supertokens.MakeDefaultUserContextFromAPI(r)
+	made, err := session.CreateNewSession(r, w, s.cfg.Tenant, userID, map[string]any{}, map[string]any{}, uc)
+	if err != nil {
+		return nil, s.core.explain("create session", err)
+	}
+	return made, nil
+}
+
+// validDigits is the SDK's check of a number: digits only, as Konsulin's core holds them.
+func validDigits(value any, _ string) *string {
+	if digits, ok := value.(string); ok {
+		if _, err := phone.FromDigits(digits); err == nil {
+			return nil
+		}
+	}
+	refused := "the phone number must be digits only, country code first"
+	return &refused
+}
+
+// noDelivery is how the SDK sends codes: never. Links go over our own line.
+func noDelivery() *smsdelivery.TypeInput {
+	send := func(smsdelivery.SmsType, supertokens.UserContext) error {
+		return errors.New("links are sent over the bot's own line only")
+	}
+	return &smsdelivery.TypeInput{Service: &smsdelivery.SmsDeliveryInterface{SendSms: &send}}
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// unstick looks after a link whose intent was left open by somebody else, such as a request that could not finish. An
+// intent that is too young may be at work in another process.
+func (s *Service) unstick(ctx context.Context, link LinkRecord) (LinkRecord, error) {
+	open, err := s.signIns.OpenIntents(ctx, s.now().Add(-s.Settle()))
+	if err != nil {
+		s.log.Error().Err(err).Msg("sign-in: cannot look up intents")
+		return LinkRecord{}, errTryAgain
+	}
+	for _, i := range open {
+		if i.ReplyID == link.ReplyID {
+			if _, err := s.settle(ctx, i); err != nil {
+				s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
+			}
+		}
+	}
+	link, err = s.links.LinkByReply(ctx, link.ReplyID)
+	switch {
+	case err != nil || link.State == LinkConsuming:
+		return LinkRecord{}, errTryAgain
+	case link.State != LinkOpen:
+		return LinkRecord{}, errRestart
+	}
+	return link, nil
+}
+
+// abandon closes an intent whose code was not consumed. When that fails the intent stays open for Reconcile.
+func (s *Service) abandon(ctx context.Context, i Intent, linkOpen bool, reason string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.signIns.AbandonSignIn(ctx, i.ID, linkOpen, reason); err != nil {
+		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: the intent stays open")
+	}
+}

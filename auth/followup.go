@@ -1,0 +1,53 @@
+package auth
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+)
+
+// The kinds of job that follow a sign-in. Each carries a [FollowUp].
+const (
+	JobFHIRSync    = "fhir.sync"        // make sure of the user's Patient
+	JobContactSync = "contact.sync"     // make sure of the contact in the omnichannel system
+	JobClaimGuest  = "fhir.claim_guest" // give the guest's records to the user; only when there is a guest
+)
+
+// FollowUp is the payload of the jobs that follow a sign-in. It names a number: storage purges it with the job.
+type FollowUp struct {
+	Intent  string    `json:"intent"` // of the sign-in
+	UserID  string    `json:"user_id"`
+	Digits  string    `json:"digits"` // of the number, country code first, no plus
+	NewUser bool      `json:"new_user"`
+	Guest   string    `json:"guest,omitempty"`
+	At      time.Time `json:"at"` // of the sign-in
+}
+
+// Number is the number that was confirmed.
+func (f FollowUp) Number() (phone.Number, error) { return phone.FromDigits(f.Digits) }
+
+// Format keeps every verb of fmt from printing the number.
+func (f FollowUp) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "follow-up of "+f.Intent) }
+
+// followUps are the jobs of a sign-in: one of each kind per intent, those for one number one after the other.
+func followUps(in SignIn) ([]jobs.New, error) {
+	digits := in.Number.Digits()
+	payload, err := json.Marshal(FollowUp{
+		Intent: in.Intent, UserID: in.UserID, Digits: digits, NewUser: in.NewUser, Guest: in.Guest, At: in.At,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("follow-up jobs: %w", err)
+	}
+	added := []jobs.New{
+		{Kind: JobFHIRSync, Key: in.Intent, Serial: "fhir:" + digits, Payload: payload},
+		{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload},
+	}
+	if in.Guest != "" {
+		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: "fhir:" + digits, Payload: payload})
+	}
+	return added, nil
+}

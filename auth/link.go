@@ -1,0 +1,211 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/supertokens/supertokens-golang/recipe/passwordless"
+	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
+	"github.com/supertokens/supertokens-golang/supertokens"
+)
+
+// ErrLinkSpent says that the link made for a reply id cannot be used any more. A message with that id may already
+// carry it, so a new link needs a new request.
+var ErrLinkSpent = errors.New("the link of this reply is spent")
+
+// CreateLink makes the magic link of a number. It is idempotent per replyID while the link lives: called again after a
+// crash it returns the same link. It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired.
+// When it returns a link, all other codes of the number are dead at the core and in our records.
+//
+// Calls for one number must come one at a time, and do: jobs are serial per number.
+func (s *Service) CreateLink(ctx context.Context, n phone.Number, replyID string) (link string, expires time.Time, err error) {
+	if n.IsZero() || replyID == "" {
+		return "", time.Time{}, errors.New("create link: a number and a reply id are needed")
+	}
+	rec, x, err := s.linkOf(ctx, n, replyID)
+	if errors.Is(err, ErrNotFound) {
+		rec, x, err = s.newLink(ctx, n, replyID)
+	}
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("create link: %w", err)
+	}
+	if !rec.Alone {
+		if err := s.revokeOthers(ctx, rec); err != nil {
+			return "", time.Time{}, fmt.Errorf("create link: %w", err)
+		}
+		if err := s.links.LinkAlone(ctx, replyID); err != nil {
+			return "", time.Time{}, fmt.Errorf("create link: %w", err)
+		}
+	}
+	return x.URL, rec.ExpiresAt, nil
+}
+
+// linkOf is the link that was made for this reply before, while it lives.
+func (s *Service) linkOf(ctx context.Context, n phone.Number, replyID string) (LinkRecord, secret, error) {
+	rec, err := s.links.LinkByReply(ctx, replyID)
+	switch {
+	case err != nil:
+		return LinkRecord{}, secret{}, err
+	case rec.Number != n:
+		return LinkRecord{}, secret{}, errors.New("the reply id belongs to another number")
+	case rec.State != LinkOpen || !s.now().Before(rec.ExpiresAt):
+		return LinkRecord{}, secret{}, ErrLinkSpent
+	}
+	x, err := s.seal.open(replyID, rec.Sealed)
+	if err != nil {
+		return LinkRecord{}, secret{}, fmt.Errorf("%w (%w)", ErrLinkSpent, err)
+	}
+	return rec, x, nil
+}
+
+// newLink creates a code at the core and stores its link before anything else happens to it.
+func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string) (LinkRecord, secret, error) {
+	code, err := s.createCode(ctx, n)
+	if err != nil {
+		return LinkRecord{}, secret{}, err
+	}
+	x := secret{URL: s.linkURL(code.PreAuthSessionID, code.LinkCode), LinkCode: code.LinkCode}
+	sealed, err := s.seal.seal(replyID, x)
+	if err != nil {
+		return LinkRecord{}, secret{}, fmt.Errorf("seal: %w", err)
+	}
+	now := s.now()
+	rec := LinkRecord{
+		ReplyID: replyID, CodeID: code.CodeID, PreAuthHash: hashOf(code.PreAuthSessionID), Number: n, Sealed: sealed,
+		RequestedAt: now, CreatedAt: now, State: LinkOpen,
+		ExpiresAt: time.UnixMilli(int64(code.TimeCreated + code.CodeLifetime)), //nolint:gosec // milliseconds since 1970
+	}
+	if err := s.links.SaveLink(ctx, rec); err != nil {
+		// Whether it was stored is not certain. The code must not be revoked: the next attempt may find the record
+		// and send its link. If it does not, the code is one of the others that the next link revokes.
+		return LinkRecord{}, secret{}, err
+	}
+	return rec, x, nil
+}
+
+func (s *Service) createCode(ctx context.Context, n phone.Number) (*plessmodels.NewCode, error) {
+	const op = "create code"
+	resp, err := call(ctx, s.core, op, func(uc supertokens.UserContext) (plessmodels.CreateCodeResponse, error) {
+		return passwordless.CreateCodeWithPhoneNumber(s.cfg.Tenant, n.Digits(), nil, uc)
+	})
+	if err != nil {
+		return nil, err
+	}
+	code := resp.OK
+	if code == nil || code.CodeID == "" || code.PreAuthSessionID == "" || code.LinkCode == "" || code.CodeLifetime == 0 {
+		return nil, s.core.explain(op, errUnexpected)
+	}
+	return code, nil
+}
+
+// revokeOthers makes rec's code the only one of its number. One by one, because the core's call for all of them would
+// take this one, too.
+func (s *Service) revokeOthers(ctx context.Context, rec LinkRecord) error {
+	devices, err := call(ctx, s.core, "list codes", func(uc supertokens.UserContext) ([]plessmodels.DeviceType, error) {
+		return passwordless.ListCodesByPhoneNumber(s.cfg.Tenant, rec.Number.Digits(), uc)
+	})
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, d := range devices {
+		for _, c := range d.Codes {
+			ids = append(ids, c.CodeID)
+		}
+	}
+	for _, id := range ids {
+		if id == rec.CodeID {
+			continue
+		}
+		err := s.core.do(ctx, "revoke code", func(uc supertokens.UserContext) error {
+			return passwordless.RevokeCode(s.cfg.Tenant, id, uc)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(ids, rec.CodeID) {
+		return fmt.Errorf("%w (the core does not know its code any more)", ErrLinkSpent)
+	}
+	return nil
+}
+
+// linkURL is made from configuration only. The code is in the fragment, which browsers keep to themselves.
+func (s *Service) linkURL(preAuthSessionID, linkCode string) string {
+	var b strings.Builder
+	b.WriteString(strings.TrimRight(s.cfg.WebsiteDomain, "/"))
+	b.WriteString(strings.TrimRight(s.cfg.WebsiteBasePath, "/"))
+	b.WriteString("/verify?preAuthSessionId=" + url.QueryEscape(preAuthSessionID))
+	b.WriteString("&tenantId=" + url.QueryEscape(s.cfg.Tenant))
+	if s.cfg.RedirectToPath != "" {
+		b.WriteString("&redirectToPath=" + url.QueryEscape(s.cfg.RedirectToPath))
+	}
+	b.WriteString("#" + (&url.URL{Fragment: linkCode}).EscapedFragment())
+	return b.String()
+}
+
+// Link tells about an opened link without changing anything, here or at the core. Unknown links look expired.
+func (s *Service) Link(ctx context.Context, preAuthSessionID string) (LinkView, error) {
+	rec, err := s.links.LinkByPreAuth(ctx, hashOf(preAuthSessionID))
+	if errors.Is(err, ErrNotFound) {
+		return LinkView{State: ViewExpired}, nil
+	}
+	if err != nil {
+		return LinkView{}, fmt.Errorf("look up link: %w", err)
+	}
+	left := rec.ExpiresAt.Sub(s.now())
+	switch {
+	case rec.State == LinkConsumed:
+		return LinkView{State: ViewUsed}, nil
+	case rec.State == LinkRevoked || left <= 0:
+		return LinkView{State: ViewExpired}, nil
+	default: // one that is being consumed looks open: the next try will tell
+		return LinkView{State: ViewOpen, Masked: rec.Number.Masked(), Expires: left}, nil
+	}
+}
+
+func hashOf(preAuthSessionID string) string {
+	sum := sha256.Sum256([]byte(preAuthSessionID))
+	return hex.EncodeToString(sum[:])
+}
+
+// CheckReturnPath says whether a path may be where a browser goes after sign-in: at most 256 characters, starts with
+// exactly one slash, no backslash, no control character, no "://", and all that again after percent-decoding.
+func CheckReturnPath(p string) error {
+	for range 4 {
+		if err := checkPath(p); err != nil {
+			return err
+		}
+		decoded, err := url.PathUnescape(p)
+		if err != nil {
+			return errors.New("a return path must be properly percent-encoded")
+		}
+		if decoded == p {
+			return nil
+		}
+		p = decoded
+	}
+	return errors.New("a return path must not be percent-encoded again and again")
+}
+
+func checkPath(p string) error {
+	switch {
+	case len(p) > 256:
+		return errors.New("a return path has at most 256 characters")
+	case !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//"):
+		return errors.New("a return path starts with exactly one slash")
+	case strings.ContainsRune(p, '\\') || strings.Contains(p, "://"):
+		return errors.New(`a return path contains no backslash and no "://"`)
+	case strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == '\u2028' || r == '\u2029' || r == '\ufffd' }):
+		return errors.New("a return path contains no control characters")
+	}
+	return nil
+}

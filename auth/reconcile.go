@@ -1,0 +1,157 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/supertokens/supertokens-golang/recipe/passwordless"
+	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
+	"github.com/supertokens/supertokens-golang/supertokens"
+)
+
+// finding is what became of an intent's code.
+type finding int
+
+const (
+	undecided finding = iota // it cannot be told yet
+	unspent                  // it can still be consumed
+	dead                     // it is gone or expired, and nobody signed in
+	consumed                 // somebody signed in with it
+)
+
+// Reconcile closes the intents that were started before a time and left open by a crash, a lost answer or a database
+// that was away: it asks the core what became of their codes. It returns how many it closed, and the errors of
+// those that it could not. Intents that this process is working on are left alone; for other processes' sake
+// startedBefore should lie [Service.Settle] in the past, unless there are none.
+func (s *Service) Reconcile(ctx context.Context, startedBefore time.Time) (n int, err error) {
+	open, err := s.signIns.OpenIntents(ctx, startedBefore)
+	if err != nil {
+		return 0, fmt.Errorf("reconcile sign-ins: %w", err)
+	}
+	var failed []error
+	for _, i := range open {
+		closed, err := s.settle(ctx, i)
+		if err != nil {
+			failed = append(failed, err)
+			if ctx.Err() != nil || sure(err) == untouched {
+				break // the core is away for the others, too
+			}
+			continue
+		}
+		if closed {
+			n++
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return n, fmt.Errorf("reconcile sign-ins: %w", err)
+	}
+	return n, nil
+}
+
+// settle closes an intent that nobody in this process works on, and says whether it did.
+func (s *Service) settle(ctx context.Context, i Intent) (closed bool, err error) {
+	if !s.claim(i.ID) {
+		return false, nil
+	}
+	defer s.unclaim(i.ID)
+	end, who, err := s.lookAt(ctx, i, false)
+	if err != nil {
+		return false, err
+	}
+	switch end {
+	case unspent:
+		err = s.signIns.AbandonSignIn(ctx, i.ID, true, "reconciled: the code was not consumed")
+	case dead:
+		err = s.signIns.AbandonSignIn(ctx, i.ID, false, "reconciled: the code expired or is gone, and nobody signed in")
+	case consumed:
+		err = s.finish(ctx, i, who, true)
+	case undecided:
+		return false, nil
+	}
+	if errors.Is(err, ErrTaken) {
+		return false, nil // somebody else was faster
+	}
+	return err == nil, err
+}
+
+// lookAt asks the core what became of an intent's code. When the core may still be working on it (inFlight), a code
+// that is still there proves nothing.
+//
+// An intent exists only because somebody presented the whole secret of a live link. So a code that is gone although
+// the core keeps expired ones for a while was consumed, or was revoked in the same moment; if the number has a user,
+// its owner has been confirmed.
+func (s *Service) lookAt(ctx context.Context, i Intent, inFlight bool) (finding, account, error) {
+	there, err := s.codeIsThere(ctx, i)
+	switch {
+	case err != nil:
+		return undecided, account{}, err
+	case there && inFlight:
+		return undecided, account{}, nil
+	case there && s.now().Before(i.ExpiresAt):
+		return unspent, account{}, nil
+	case there:
+		return dead, account{}, nil
+	}
+	who, found, err := s.accountOf(ctx, i)
+	switch {
+	case err != nil:
+		return undecided, account{}, err
+	case found:
+		return consumed, who, nil
+	case inFlight: // the core deletes the code first and makes the user after
+		return undecided, account{}, nil
+	}
+	return dead, account{}, nil
+}
+
+// codeIsThere says whether the core still has the code. It keeps expired codes for a while.
+func (s *Service) codeIsThere(ctx context.Context, i Intent) (bool, error) {
+	device, err := call(ctx, s.core, "look up code", func(uc supertokens.UserContext) (*plessmodels.DeviceType, error) {
+		return passwordless.ListCodesByPreAuthSessionID(s.cfg.Tenant, i.PreAuth, uc)
+	})
+	if err != nil || device == nil {
+		return false, err
+	}
+	for _, c := range device.Codes {
+		if c.CodeID == i.CodeID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// accountOf finds the user of an intent's number. The user counts as new when made since the intent began; a minute
+// is allowed between the two clocks.
+func (s *Service) accountOf(ctx context.Context, i Intent) (account, bool, error) {
+	const op = "look up user"
+	u, err := call(ctx, s.core, op, func(uc supertokens.UserContext) (*plessmodels.User, error) {
+		return passwordless.GetUserByPhoneNumber(s.cfg.Tenant, i.Number.Digits(), uc)
+	})
+	if err != nil || u == nil {
+		return account{}, false, err
+	}
+	if !belongs(*u, i.Number) {
+		return account{}, false, s.core.explain(op, errUnexpected)
+	}
+	joined := time.UnixMilli(int64(u.TimeJoined)) //nolint:gosec // milliseconds since 1970
+	return account{*u, joined.After(i.StartedAt.Add(-time.Minute))}, true, nil
+}
+
+// claim takes an intent for the caller; false when somebody in this process works on it.
+func (s *Service) claim(intentID string) bool {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	if _, taken := s.busy.intents[intentID]; taken {
+		return false
+	}
+	s.busy.intents[intentID] = struct{}{}
+	return true
+}
+
+func (s *Service) unclaim(intentID string) {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	delete(s.busy.intents, intentID)
+}

@@ -1,0 +1,193 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/supertokens/supertokens-golang/supertokens"
+)
+
+// Why the consume route answers GENERAL_ERROR.
+const (
+	ReasonTryAgain = "try_again" // nothing is decided yet: the same link may work in a moment
+	ReasonNewLink  = "new_link"  // the link is spent but no session was made
+)
+
+// maxBody is the largest request body that the SDK's routes are given.
+const maxBody = 16 << 10
+
+const consumePath = "/signinup/code/consume"
+
+// access says who answers a path below apiBasePath.
+type access int
+
+const (
+	notOurs access = iota // the next handler
+	served                // the SDK
+	closed                // nobody: 404
+)
+
+// Routes serves SuperTokens' own paths below apiBasePath: consume, refresh, sign-out, and the public keys by which
+// others check sessions. The SDK's routes that would let anybody mint codes or list who is registered answer 404,
+// however they are spelled. Everything else goes to next.
+func (s *Service) Routes(next http.Handler) http.Handler {
+	sdk := supertokens.Middleware(http.NotFoundHandler())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, a := s.route(r.Method, r.URL.Path)
+		switch a {
+		case served:
+			s.serve(w, r, sdk, path)
+		case closed:
+			http.NotFound(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// route reads a path as the SDK does: its own idea of equal spellings, and with or without a tenant.
+func (s *Service) route(method, raw string) (path string, a access) {
+	normal, err := supertokens.NewNormalisedURLPath(raw)
+	if err != nil {
+		return "", notOurs
+	}
+	rest, below := strings.CutPrefix(normal.GetAsStringDangerous(), s.base)
+	if !below {
+		return "", notOurs
+	}
+	if a := accessTo(method, rest); a != notOurs {
+		return rest, a
+	}
+	if i := strings.IndexByte(strings.TrimPrefix(rest, "/"), '/'); i >= 0 {
+		rest = rest[i+1:]
+		return rest, accessTo(method, rest)
+	}
+	return "", notOurs
+}
+
+func accessTo(method, path string) access {
+	switch path {
+	case "/signinup/code", "/signinup/code/resend",
+		"/signup/email/exists", "/signup/phonenumber/exists",
+		"/passwordless/email/exists", "/passwordless/phonenumber/exists",
+		"/email/exists", "/phonenumber/exists":
+		return closed
+	case consumePath, "/session/refresh", "/signout":
+		if method == http.MethodPost {
+			return served
+		}
+	case "/jwt/jwks.json", "/.well-known/openid-configuration":
+		if method == http.MethodGet {
+			return served
+		}
+	}
+	return notOurs
+}
+
+// serve lets the SDK answer, into a buffer and within a time: the SDK itself knows neither.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler, path string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		writeJSON(w, http.StatusRequestEntityTooLarge, map[string]string{"message": "the request is too large"})
+		return
+	case err != nil:
+		return // the browser is gone
+	case path == consumePath && !isObject(body):
+		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "the body must be a JSON object"})
+		return
+	}
+	in := r.Clone(context.WithoutCancel(r.Context()))
+	in.Body = io.NopCloser(bytes.NewReader(body))
+	out := newResponse(w.Header())
+	ctx, cancel := context.WithTimeout(r.Context(), s.Settle()+s.core.patience())
+	defer cancel()
+	if path != consumePath { // which refuses foreign codes without a call to the core
+		err = s.core.ready(ctx)
+	}
+	if err == nil {
+		err = s.core.run(ctx, func() error { sdk.ServeHTTP(out, in); return nil })
+	}
+	switch {
+	case err == nil:
+		out.copyTo(w)
+	case r.Context().Err() != nil: // nobody to answer
+	case path == consumePath:
+		s.log.Error().Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
+		s.undecided(w, ReasonTryAgain)
+	default:
+		s.away(w, r, s.core.explain("serve "+path, err))
+	}
+}
+
+func isObject(body []byte) bool {
+	var object map[string]json.RawMessage
+	return json.Unmarshal(body, &object) == nil && object != nil
+}
+
+// undecided answers the consume route in the form that SuperTokens' front ends know, with a reason for ours.
+func (s *Service) undecided(w http.ResponseWriter, reason string) {
+	message := "Signing in did not work just now. Please try again in a moment."
+	if reason == ReasonNewLink {
+		message = "Signing in did not work. Please ask for a new link."
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "GENERAL_ERROR", "reason": reason, "message": message})
+}
+
+// apiError answers what the SDK has no answer for. Its own way would be to show the error.
+func (s *Service) apiError(err error, r *http.Request, w http.ResponseWriter) {
+	s.away(w, r, s.core.explain("serve request", err))
+}
+
+func (s *Service) away(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		s.log.Error().Err(err).Msg("a request could not be served")
+	}
+	w.Header().Set("Retry-After", "5")
+	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Please try again in a moment."})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // there is nobody left to tell
+}
+
+// response is what the SDK has written so far. It reaches the browser when the SDK is done, or never.
+type response struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newResponse(header http.Header) *response { return &response{header: header.Clone()} }
+
+func (w *response) Header() http.Header { return w.header }
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+func (w *response) copyTo(to http.ResponseWriter) {
+	clear(to.Header())
+	maps.Copy(to.Header(), w.header)
+	if w.status == 0 { // headers only, so far
+		return
+	}
+	to.WriteHeader(w.status)
+	_, _ = to.Write(w.body.Bytes())
+}
