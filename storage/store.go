@@ -61,7 +61,7 @@ type querier interface {
 // files that others may read. It does not take the line: subcommands open beside a running serve. See [Store.OwnLine].
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = time.Now //nolint:forbidigo // the default of the Now field
 	}
 	if c.LineLease <= 0 {
 		c.LineLease = 15 * time.Second

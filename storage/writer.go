@@ -23,7 +23,7 @@ type writer struct {
 
 // call is one caller's closure. done gets exactly one answer once the writer has taken the call.
 type call struct {
-	ctx  context.Context //nolint:containedctx // of the waiting caller; lives as long as the call
+	ctx  context.Context // of the waiting caller; lives as long as the call
 	fn   func(ctx context.Context, q querier) error
 	done chan error
 	err  error
