@@ -134,7 +134,7 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 	case errors.Is(err, ErrLinkSpent):
 		b.done(kindLogin, r, countSpent)
 		return nil
-	case isPermanent(err):
+	case jobs.IsPermanent(err):
 		return b.fail(ctx, kindLogin, r, err)
 	case err != nil:
 		b.tellCoreDown(ctx, r)

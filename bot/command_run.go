@@ -43,7 +43,7 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 func (b *Bot) answerCommand(ctx context.Context, r request, id string) error {
 	text, reason, err := b.commandText(ctx, r)
 	switch {
-	case isPermanent(err):
+	case jobs.IsPermanent(err):
 		return b.fail(ctx, kindCommand, r, err)
 	case err != nil:
 		return b.later(r, err)

@@ -86,7 +86,7 @@ func (b *Bot) fail(ctx context.Context, kind string, r request, cause error) err
 	_, err := b.tell(ctx, r, notice{
 		purpose: purposeFailed, reply: replyFailed, once: Budget{Key: "failed:" + r.sender(), Burst: 1, Every: failedWindow},
 	})
-	if err != nil && !isPermanent(err) {
+	if err != nil && !jobs.IsPermanent(err) {
 		return b.later(r, err)
 	}
 	if err := b.refuse(ctx, kind, r, refusedFailed); err != nil {
@@ -97,7 +97,7 @@ func (b *Bot) fail(ctx context.Context, kind string, r request, cause error) err
 
 // retry makes of an error of tell or send what the runner should do about it.
 func (b *Bot) retry(ctx context.Context, kind string, r request, cause error) error {
-	if isPermanent(cause) {
+	if jobs.IsPermanent(cause) {
 		if err := b.refuse(ctx, kind, r, refusedUnsendable); err != nil {
 			return err
 		}
@@ -136,10 +136,4 @@ func spread(pause time.Duration, id string) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
 	return pause + pause/4*time.Duration(h.Sum32()%1000)/1000
-}
-
-// isPermanent reports whether an error says of itself that trying again is no use.
-func isPermanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
 }
