@@ -1,0 +1,310 @@
+package whatsapp
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"go.mau.fi/libsignal/ecc"
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waAdv"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	accountName    = "Konsulin"
+	maxDevice      = 99 // device numbers are one byte on the wire, and the real service stays below a hundred
+	seededPreKeys  = 100
+	accountPhoneOS = "android"
+)
+
+// Account is the bot's own WhatsApp account, with its phone. It has at most one linked device: a new pairing ends an
+// older one.
+type Account struct {
+	Faults // what goes wrong with this account only, besides the faults of the server
+
+	*handset
+	linkMu  sync.Mutex
+	device  *Device
+	number  uint16 // of the latest device
+	changed chan struct{}
+
+	codeShown *conn // the client that shows a pairing code
+
+	sentMu sync.Mutex
+	copies []Sent
+}
+
+// Sent is a message that the linked device sent, as the account's own phone shows it.
+type Sent struct {
+	ID, To, Text string
+}
+
+// NewAccount makes an account with the digits of its number and of its hidden id.
+func (s *Server) NewAccount(phone, lid string) (*Account, error) {
+	h, err := s.newHandset(phone, lid, accountName)
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	a := &Account{handset: h, changed: make(chan struct{})}
+	h.show = a.show
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts[phone] = a
+	return a, nil
+}
+
+// Phone is the account's number, digits only.
+func (a *Account) Phone() string { return a.pn.User }
+
+// LID is the account's hidden id, digits only.
+func (a *Account) LID() string { return a.lidNow().User }
+
+// Device is the linked device, nil before a pairing and after the link has ended.
+func (a *Account) Device() *Device {
+	a.linkMu.Lock()
+	defer a.linkMu.Unlock()
+	return a.device
+}
+
+// WaitDevice returns the linked device as soon as there is one.
+func (a *Account) WaitDevice(ctx context.Context) (*Device, error) {
+	for {
+		a.linkMu.Lock()
+		d, changed := a.device, a.changed
+		a.linkMu.Unlock()
+		if d != nil {
+			return d, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a linked device: %w", ctx.Err())
+		}
+	}
+}
+
+// Sent lists what the linked device sent, as the account's own phone got it, in order and without repetitions.
+func (a *Account) Sent() []Sent {
+	a.sentMu.Lock()
+	defer a.sentMu.Unlock()
+	return append([]Sent(nil), a.copies...)
+}
+
+// Unlink ends the link from the phone ("log out" in the list of linked devices).
+func (a *Account) Unlink() {
+	if d := a.Device(); d != nil {
+		a.unlink(d)
+	}
+}
+
+// unlink ends a link, and tells the device if it is there.
+func (a *Account) unlink(d *Device) {
+	a.forget(d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.removed = true
+	d.streamErrorLocked("401")
+	d.announceLocked()
+}
+
+// forget takes the device off the account.
+func (a *Account) forget(d *Device) {
+	a.linkMu.Lock()
+	defer a.linkMu.Unlock()
+	if a.device == d {
+		a.device = nil
+		close(a.changed)
+		a.changed = make(chan struct{})
+	}
+}
+
+// link registers a device that has been paired.
+func (a *Account) link(d *Device) {
+	a.linkMu.Lock()
+	old := a.device
+	a.device = d
+	close(a.changed)
+	a.changed = make(chan struct{})
+	a.linkMu.Unlock()
+	if old != nil {
+		a.unlink(old)
+	}
+}
+
+// newDevice prepares the next device of the account. It is not linked yet.
+func (a *Account) newDevice(noise [32]byte, published publicKeys) *Device {
+	a.linkMu.Lock()
+	a.number = a.number%maxDevice + 1
+	number := a.number
+	a.linkMu.Unlock()
+	jid, lid := a.pn, a.lidNow()
+	jid.Device, lid.Device = number, number
+	return &Device{
+		srv: a.srv, acct: a, jid: jid, lid: lid, noise: noise,
+		registration: published.registration, identity: published.identity, signed: published.signed, oneTime: published.oneTime,
+		changed: make(chan struct{}), taught: map[types.JID]bool{}, sent: map[string]bool{}, drops: map[DropPoint]int{},
+	}
+}
+
+// endorse makes the phone's signature over a device, which the device completes with its own.
+func (a *Account) endorse(d *Device) (*waAdv.ADVSignedDeviceIdentity, error) {
+	details, err := proto.Marshal(&waAdv.ADVDeviceIdentity{
+		RawID:       proto.Uint32(a.keys.registration),
+		Timestamp:   proto.Uint64(uint64(a.srv.options.Now().Unix())),
+		KeyIndex:    proto.Uint32(uint32(d.jid.Device)),
+		AccountType: waAdv.ADVEncryptionType_E2EE.Enum(),
+		DeviceType:  waAdv.ADVEncryptionType_E2EE.Enum(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode device identity: %w", err)
+	}
+	signature := a.sign(whatsmeow.AdvAccountSignaturePrefix, details, d.identity[:])
+	return &waAdv.ADVSignedDeviceIdentity{
+		Details: details, AccountSignatureKey: a.keys.identity.Pub[:], AccountSignature: signature,
+	}, nil
+}
+
+func (a *Account) sign(parts ...[]byte) []byte {
+	signature := ecc.CalculateSignature(ecc.NewDjbECPrivateKey(*a.keys.identity.Priv), concat(parts...))
+	return signature[:]
+}
+
+// sealIdentity proves to the device that the endorsement comes from the phone that knows its secret.
+func sealIdentity(endorsed *waAdv.ADVSignedDeviceIdentity, secret []byte) ([]byte, error) {
+	details, err := proto.Marshal(endorsed)
+	if err != nil {
+		return nil, fmt.Errorf("encode device identity: %w", err)
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(details)
+	sealed, err := proto.Marshal(&waAdv.ADVSignedDeviceIdentityHMAC{Details: details, HMAC: mac.Sum(nil)})
+	if err != nil {
+		return nil, fmt.Errorf("encode device identity: %w", err)
+	}
+	return sealed, nil
+}
+
+// Seed puts a paired device into the client's store without the pairing dance, with one-time keys already published.
+func (a *Account) Seed(ctx context.Context, container *sqlstore.Container) error {
+	device := container.NewDevice()
+	d := a.newDevice(*device.NoiseKey.Pub, publicKeys{
+		registration: device.RegistrationID, identity: *device.IdentityKey.Pub,
+		signed: publicKey{id: device.SignedPreKey.KeyID, key: *device.SignedPreKey.Pub, signature: *device.SignedPreKey.Signature},
+	})
+	endorsed, err := a.endorse(d)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	signature := ecc.CalculateSignature(ecc.NewDjbECPrivateKey(*device.IdentityKey.Priv),
+		concat(whatsmeow.AdvDeviceSignaturePrefix, endorsed.Details, d.identity[:], endorsed.AccountSignatureKey))
+	endorsed.DeviceSignature = signature[:]
+	d.adv = endorsed
+	jid := d.jid
+	device.ID, device.LID, device.Account = &jid, d.lid, endorsed
+	device.Platform, device.PushName = accountPhoneOS, accountName
+	if err := device.Save(ctx); err != nil {
+		return fmt.Errorf("seed: save device: %w", err)
+	}
+	if err := device.LIDs.PutLIDMapping(ctx, d.lid, d.jid); err != nil {
+		return fmt.Errorf("seed: save own hidden id: %w", err)
+	}
+	if err := device.Identities.PutIdentity(ctx, a.lidNow().SignalAddress().String(), *a.keys.identity.Pub); err != nil {
+		return fmt.Errorf("seed: save the phone's identity: %w", err)
+	}
+	preKeys, err := device.PreKeys.GetOrGenPreKeys(ctx, seededPreKeys)
+	if err != nil {
+		return fmt.Errorf("seed: make one-time keys: %w", err)
+	}
+	for _, key := range preKeys {
+		d.oneTime = append(d.oneTime, publicKey{id: key.KeyID, key: *key.Pub})
+	}
+	if err := device.PreKeys.MarkPreKeysAsUploaded(ctx, preKeys[len(preKeys)-1].KeyID); err != nil {
+		return fmt.Errorf("seed: mark one-time keys: %w", err)
+	}
+	a.link(d)
+	return nil
+}
+
+// show takes the copies that the linked device makes of its messages, and what it asks its phone for.
+func (a *Account) show(e envelope, m *waE2E.Message) bool {
+	if m == nil || e.peer {
+		return true
+	}
+	if !e.copied {
+		a.srv.complain("message %s from the account to itself", e.id)
+		return false
+	}
+	copied := m.GetDeviceSentMessage()
+	if copied.GetMessage() == nil || copied.GetDestinationJID() == "" {
+		a.srv.complain("message %s: the copy for the own phone is not a device-sent message", e.id)
+		return false
+	}
+	a.sentMu.Lock()
+	defer a.sentMu.Unlock()
+	if n := len(a.copies); n > 0 && a.copies[n-1].ID == e.id {
+		return true
+	}
+	a.copies = append(a.copies, Sent{ID: e.id, To: copied.GetDestinationJID(), Text: textOf(copied.GetMessage())})
+	return true
+}
+
+// WriteAsHuman sends a text as the account's owner does who answers from the phone. The user gets it, and the linked
+// device gets it as a message from itself.
+func (a *Account) WriteAsHuman(ctx context.Context, to *User, text string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d := a.Device()
+	if d == nil {
+		return ErrNoDevice
+	}
+	id := newMessageID()
+	now := a.srv.options.Now()
+	inner := &waE2E.Message{Conversation: proto.String(text)}
+	peer := to.lidNow()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.sendToLocked(d, id, &waE2E.Message{
+		DeviceSentMessage: &waE2E.DeviceSentMessage{DestinationJID: proto.String(peer.String()), Message: inner},
+	}, func(encs ...waBinary.Node) waBinary.Node {
+		return waBinary.Node{Tag: "message", Content: encs, Attrs: waBinary.Attrs{
+			"from": a.lid, "recipient": peer, "peer_recipient_pn": to.pn, "id": id, "t": now.Unix(), "type": "text", "notify": a.name,
+		}}
+	})
+	if err != nil {
+		return err
+	}
+	to.put(a, id, text, now)
+	return nil
+}
+
+// sendPeer sends a message of the phone to its linked device, which is about the account and in no chat.
+func (a *Account) sendPeer(m *waE2E.Message) error {
+	d := a.Device()
+	if d == nil {
+		return ErrNoDevice
+	}
+	id, t := newMessageID(), a.srv.unix()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sendToLocked(d, id, m, func(encs ...waBinary.Node) waBinary.Node {
+		return waBinary.Node{Tag: "message", Content: encs, Attrs: waBinary.Attrs{
+			"from": a.lid, "id": id, "t": t, "type": "peer_msg", "category": "peer",
+		}}
+	})
+}
+
+func concat(parts ...[]byte) []byte {
+	var all []byte
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}

@@ -1,0 +1,72 @@
+package whatsapp_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
+)
+
+func TestEchoWithEveryAddressing(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	b := w.seeded(t, echo)
+	pn := func(u *whatsapp.User) types.JID { return types.NewJID(u.Phone(), types.DefaultUserServer) }
+	lid := func(u *whatsapp.User) types.JID { return types.NewJID(u.LID(), types.HiddenUserServer) }
+	for i, c := range []struct {
+		how         whatsapp.Addressing
+		sender, alt func(*whatsapp.User) types.JID
+	}{
+		{whatsapp.LIDWithPN, lid, pn},
+		{whatsapp.PNWithLID, pn, lid},
+		{whatsapp.PNOnly, pn, lid},
+		{whatsapp.LIDOnly, lid, nil},
+		{whatsapp.Bare, lid, nil},
+		{whatsapp.BarePN, pn, nil},
+	} {
+		t.Run(c.how.String(), func(t *testing.T) {
+			u := w.user(t, i)
+			id, err := u.Text(t.Context(), w.account, "hello", whatsapp.Via(c.how))
+			require.NoError(t, err)
+			require.Equal(t, "echo: hello", next(t, u).Text)
+			got := await(t, b, messageWith(id))
+			require.Equal(t, c.sender(u), got.Info.Sender)
+			if c.alt != nil {
+				require.Equal(t, c.alt(u), got.Info.SenderAlt)
+			} else {
+				require.True(t, got.Info.SenderAlt.IsEmpty())
+			}
+			number, err := b.client.Store.LIDs.GetPNForLID(t.Context(), lid(u))
+			require.NoError(t, err)
+			require.Equal(t, c.how == whatsapp.Bare, number.IsEmpty())
+			for range 3 {
+				if c.how == whatsapp.BarePN {
+					break // the reply made the client ask for the hidden id
+				}
+				_, err = u.Text(t.Context(), w.account, "again", whatsapp.Via(c.how))
+				require.NoError(t, err)
+				require.Equal(t, "echo: again", next(t, u).Text)
+			}
+			await(t, b, func(r *events.Receipt) bool { return r.Sender.User == u.LID() && r.Type == types.ReceiptTypeDelivered })
+		})
+	}
+}
+
+func TestPairByQR(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	b := w.client(t, newStore(t), echo)
+	require.NoError(t, b.client.Connect())
+	codes := await[*events.QR](t, b, nil)
+	require.NoError(t, w.account.ScanQR(codes.Codes[0]))
+	paired := await[*events.PairSuccess](t, b, nil)
+	require.Equal(t, botPhone, paired.ID.User)
+	await[*events.Connected](t, b, nil)
+	u := w.user(t, 1)
+	_, err := u.Text(t.Context(), w.account, "hello")
+	require.NoError(t, err)
+	require.Equal(t, "echo: hello", next(t, u).Text)
+}
