@@ -81,7 +81,7 @@ func (r *replies) languages() []string {
 func (r *replies) addDir(dir fs.FS, called string, shapes map[string]shape) error {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return fmt.Errorf("replies: %w", err)
+		return fmt.Errorf("replies in %s: %w", called, err)
 	}
 	for _, e := range entries {
 		file := path.Join(called, e.Name())

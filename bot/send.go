@@ -120,15 +120,24 @@ const (
 // later puts a job off without counting the attempt: time ends every message, attempts must not. Only a message that is
 // past all words and still cannot be settled fails in the runner's own way, where a person sees it.
 func (b *Bot) later(r request, cause error) error {
-	age := b.age(r.ticket)
-	if age > b.cfg.Times.SilentAfter+pauseMax {
+	pause, ok := b.pause(r.ticket)
+	if !ok {
 		return cause
 	}
-	pause := min(max(age/pauseShare, pauseMin), pauseMax)
+	return jobs.After(pause, cause)
+}
+
+// pause is how long a job waits before its next try; ok is false when time should have ended it.
+func (b *Bot) pause(t ticket) (pause time.Duration, ok bool) {
+	age := b.age(t)
+	if age > b.cfg.Times.SilentAfter+pauseMax {
+		return 0, false
+	}
+	pause = min(max(age/pauseShare, pauseMin), pauseMax)
 	if age < b.cfg.Times.StaleAfter {
 		pause = min(pause, pauseFresh)
 	}
-	return jobs.After(spread(pause, r.ID), cause)
+	return spread(pause, t.ID), true
 }
 
 // spread makes a pause up to a fourth longer, each message by its own share, so that a crowd does not come back at once.
