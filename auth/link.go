@@ -204,7 +204,9 @@ func checkPath(p string) error {
 		return errors.New("a return path starts with exactly one slash")
 	case strings.ContainsRune(p, '\\') || strings.Contains(p, "://"):
 		return errors.New(`a return path contains no backslash and no "://"`)
-	case strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == '\u2028' || r == '\u2029' || r == '\ufffd' }):
+	case strings.ContainsFunc(p, func(r rune) bool {
+		return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == '\u2028' || r == '\u2029' || r == '\ufffd'
+	}):
 		return errors.New("a return path contains no control characters")
 	}
 	return nil

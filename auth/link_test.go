@@ -1,0 +1,224 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/stretchr/testify/require"
+)
+
+func TestLinkIsMadeFromConfigurationOnly(t *testing.T) {
+	w := setup(t, func(c *auth.Config) {
+		c.WebsiteDomain, c.WebsiteBasePath, c.RedirectToPath = "https://konsulin.example/", "/Auth/", "/find?kind=a&b=c d"
+	})
+	m := w.fresh()
+	require.True(t, strings.HasPrefix(m.url, "https://konsulin.example/Auth/verify?preAuthSessionId="), "the page and nothing of the caller")
+	u, err := url.Parse(m.url)
+	require.NoError(t, err)
+	require.Equal(t, url.Values{
+		"preAuthSessionId": {m.preAuth}, "tenantId": {"public"}, "redirectToPath": {"/find?kind=a&b=c d"},
+	}, u.Query())
+	require.NotEmpty(t, m.code)
+	require.NotContains(t, strings.Split(m.url, "#")[0], m.code, "the code is in the fragment only")
+	require.Greater(t, time.Until(m.expires), time.Minute, "the lifetime is the core's")
+	require.Len(t, w.core.codes(m.number), 1, "under digits only")
+}
+
+func TestRetryKeepsTheLink(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	again := w.link(m.number, m.reply)
+	require.Equal(t, m, again)
+	w.stop()
+	w.start()
+	require.Equal(t, m, w.link(m.number, m.reply), "also after a restart")
+	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"))
+	require.Equal(t, "OK", w.browser().consume(m).says("status"))
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"), "a spent link is not replaced")
+}
+
+func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
+	const create, list, revoke = "/recipe/signinup/code", "/recipe/signinup/codes", "/recipe/signinup/code/remove"
+	for name, fault := range map[string]func(*world){
+		"creating, before":         func(w *world) { w.proxy.set(func(p *proxy) { p.cut[create] = 1 }) },
+		"creating, answer lost":    func(w *world) { w.proxy.set(func(p *proxy) { p.lose[create] = 1 }) },
+		"creating, garbage":        func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[create] = `{"status":"OK"}` }) },
+		"creating, not even JSON":  func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[create] = "<html>" }) },
+		"storing":                  func(w *world) { w.store.fail("SaveLink", 1) },
+		"storing, answer lost":     func(w *world) { w.store.loseAnswer("SaveLink", 1) },
+		"listing":                  func(w *world) { w.proxy.set(func(p *proxy) { p.fail[list] = 500 }) },
+		"listing, garbage":         func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[list] = `{"status":"OK"}` }) },
+		"revoking":                 func(w *world) { w.proxy.set(func(p *proxy) { p.fail[revoke] = 503 }) },
+		"revoking, answer lost":    func(w *world) { w.proxy.set(func(p *proxy) { p.lose[revoke] = 1 }) },
+		"noting it, before":        func(w *world) { w.store.fail("LinkAlone", 1) },
+		"noting it, answer lost":   func(w *world) { w.store.loseAnswer("LinkAlone", 1) },
+		"looking it up, at first":  func(w *world) { w.store.fail("LinkByReply", 1) },
+		"the whole core, for once": func(w *world) { w.proxy.down() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t)
+			n, reply := newNumber(t), newReply(t)
+			w.core.createCode(n) // somebody else's, so that there is one to revoke
+			fault(w)
+			_, _, err := w.service.CreateLink(context.Background(), n, reply)
+			require.Error(t, err)
+			require.NotErrorIs(t, err, auth.ErrLinkSpent)
+			require.NotContains(t, err.Error(), n.Digits())
+			w.proxy.set(func(p *proxy) { clear(p.fail); clear(p.garbage) })
+			if name == "the whole core, for once" {
+				w.proxy.up()
+			}
+			var stored []byte
+			if rec, err := w.store.LinkByReply(context.Background(), reply); err == nil {
+				stored = rec.Sealed
+			}
+			m := w.link(n, reply)
+			if stored != nil {
+				rec, err := w.store.LinkByReply(context.Background(), reply)
+				require.NoError(t, err)
+				require.Equal(t, stored, rec.Sealed, "the stored link is the one that is sent")
+			}
+			require.Len(t, w.core.codes(n), 1, "every other code of the number is revoked")
+			require.Equal(t, "OK", w.browser().consume(m).says("status"))
+		})
+	}
+}
+
+func TestNewerLinkSupersedesOlderOnes(t *testing.T) {
+	w := setup(t)
+	foreign := newNumber(t)
+	w.core.createCode(foreign)
+	n := newNumber(t)
+	old, older := w.link(n, newReply(t)), w.core.createCode(n)
+	m := w.link(n, newReply(t))
+	require.Len(t, w.core.codes(n), 1)
+	require.Len(t, w.core.codes(foreign), 1, "only codes of this number")
+	require.Equal(t, auth.LinkRevoked, w.store.state(old.reply))
+	consumed := w.proxy.count("/recipe/signinup/code/consume")
+	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(old).says("status"))
+	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(older).says("status"))
+	require.Equal(t, consumed, w.proxy.count("/recipe/signinup/code/consume"), "refused without asking the core")
+	require.Equal(t, "RESTART_FLOW_ERROR", w.core.consumeDirectly(old), "dead at the core, too")
+	_, _, err := w.service.CreateLink(context.Background(), n, old.reply)
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+	require.Equal(t, "OK", w.browser().consume(m).says("status"))
+}
+
+func TestLinkThatDiedAtTheCoreIsNotSent(t *testing.T) {
+	w := setup(t)
+	n, reply := newNumber(t), newReply(t)
+	w.store.fail("LinkAlone", 1)
+	_, _, err := w.service.CreateLink(context.Background(), n, reply)
+	require.ErrorIs(t, err, errStoreAway)
+	w.core.revokeAll(n)
+	_, _, err = w.service.CreateLink(context.Background(), n, reply)
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+}
+
+func TestExpiredLinkIsSpent(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	w.clock.advance(time.Until(m.expires) + time.Second)
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
+	require.Zero(t, w.proxy.count("/recipe/signinup/code/consume"))
+	require.NotContains(t, err.Error(), m.code)
+}
+
+func TestLinkSealedWithAnotherKeyIsSpent(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	w.stop()
+	w.cfg.SealKey = bytes.Repeat([]byte{8}, 32)
+	w.start()
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
+}
+
+func TestReplyOfAnotherNumberGetsNoLink(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), m.reply)
+	require.Error(t, err)
+	_, _, err = w.service.CreateLink(context.Background(), phone.Number{}, newReply(t))
+	require.Error(t, err)
+	_, _, err = w.service.CreateLink(context.Background(), newNumber(t), "")
+	require.Error(t, err)
+}
+
+func TestLookingAtALinkChangesNothing(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	calls, writes := w.proxy.count(""), w.store.changes()
+	for range 20 {
+		v, err := w.service.Link(context.Background(), m.preAuth)
+		require.NoError(t, err)
+		require.Equal(t, auth.ViewOpen, v.State)
+		require.Equal(t, m.number.Masked(), v.Masked)
+		require.InDelta(t, time.Until(m.expires).Seconds(), v.Expires.Seconds(), 30)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
+		a := w.browser().do(method, "/api/v1/auth/signinup/code/consume?preAuthSessionId="+url.QueryEscape(m.preAuth), nil)
+		require.Equal(t, http.StatusTeapot, a.status, "only a POST consumes")
+	}
+	require.Equal(t, calls, w.proxy.count(""))
+	require.Equal(t, writes, w.store.changes())
+
+	require.Equal(t, "OK", w.browser().consume(m).says("status"))
+	v, err := w.service.Link(context.Background(), m.preAuth)
+	require.NoError(t, err)
+	require.Equal(t, auth.LinkView{State: auth.ViewUsed}, v)
+	v, err = w.service.Link(context.Background(), "invented")
+	require.NoError(t, err)
+	require.Equal(t, auth.LinkView{State: auth.ViewExpired}, v)
+	late := w.fresh()
+	w.clock.advance(time.Until(late.expires) + time.Second)
+	v, err = w.service.Link(context.Background(), late.preAuth)
+	require.NoError(t, err)
+	require.Equal(t, auth.LinkView{State: auth.ViewExpired}, v)
+	w.store.fail("LinkByPreAuth", 1)
+	_, err = w.service.Link(context.Background(), late.preAuth)
+	require.ErrorIs(t, err, errStoreAway)
+}
+
+func TestCancelledCallerLeavesAtOnce(t *testing.T) {
+	w := setup(t)
+	require.NoError(t, w.service.Ping(context.Background()))
+	hang, reached := make(chan struct{}), make(chan struct{})
+	w.proxy.set(func(p *proxy) {
+		p.hang["/recipe/signinup/code"] = hang
+		p.before["/recipe/signinup/code"] = func() { close(reached) }
+	})
+	defer close(hang)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { <-reached; cancel(errors.New("enough")) }()
+	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestReturnPathCorpus(t *testing.T) {
+	t.Parallel()
+	for _, p := range []string{"/", "/a", "/a/b?c=d&e=f#g", "/a%20b", "/profil/kesehatan", "/ä", "/a//b", "/?x=%2F", "/" + strings.Repeat("a", 255)} {
+		require.NoError(t, auth.CheckReturnPath(p), "%q", p)
+	}
+	for _, p := range []string{
+		"", "a", "//evil.example", "///evil.example", "/\\evil.example", "\\/evil.example", "/a\\b", "https://evil.example", "/a://b",
+		"/%2Fevil.example", "/%2f%2fevil.example", "/%5Cevil.example", "/%255Cevil.example", "/%252Fevil.example", "/a%3A%2F%2Fb",
+		"/\x00", "/a\nb", "/a\rb", "/a\tb", "/%0d%0aSet-Cookie:x", "/%00", "/%250a", "/a\x7f", "/a\u0085", "/a\u2028b", "/%", "/%zz", "/%2",
+		" /a", "javascript:alert(1)", "/" + strings.Repeat("a", 256), "/%25252525252fevil", "/\xff",
+	} {
+		require.Error(t, auth.CheckReturnPath(p), "%q", p)
+	}
+}
