@@ -1,0 +1,281 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is what a runner needs. Store, Owner and Handlers have no defaults.
+type Config struct {
+	Store Store
+	// Owner names this runner and its former lives: what it left leased is taken back at start. No two runners that
+	// live at the same time may share an owner, not even within one process.
+	Owner    string
+	Handlers map[string]Handler // by kind
+
+	Workers     int           // jobs that run at once; zero: 8
+	LeaseFor    time.Duration // handlers get three quarters of it as their deadline; zero: 2 min
+	Poll        time.Duration // how soon work that other processes added is noticed at the latest; zero: 1 s
+	Backoff     Backoff
+	MaxAttempts int           // a job that failed so often is laid aside; zero: 20
+	Grace       time.Duration // how long running handlers may go on when the runner stops; zero: 10 s
+
+	Now func() time.Time // zero: time.Now
+	Log zerolog.Logger
+}
+
+// Runner works the jobs of its kinds. Make one with [NewRunner] and give it a goroutine with [Runner.Run].
+type Runner struct {
+	c     Config
+	kinds []string
+	wake  chan struct{}
+}
+
+// NewRunner prepares a runner; nothing happens before Run.
+func NewRunner(c Config) *Runner {
+	c.Workers = orDefault(c.Workers, 8)
+	c.LeaseFor = orDefault(c.LeaseFor, 2*time.Minute)
+	c.Poll = orDefault(c.Poll, time.Second)
+	c.MaxAttempts = orDefault(c.MaxAttempts, 20)
+	c.Grace = orDefault(c.Grace, 10*time.Second)
+	c.Backoff = c.Backoff.withDefaults()
+	if c.Now == nil {
+		c.Now = time.Now //nolint:forbidigo // the default of the Now field
+	}
+	r := &Runner{c: c, wake: make(chan struct{}, 1)}
+	for kind := range c.Handlers {
+		r.kinds = append(r.kinds, kind)
+	}
+	slices.Sort(r.kinds)
+	return r
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// Wake tells the runner that there may be work. It never blocks and may be called from anywhere, also before Run.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it has been told already
+	}
+}
+
+// errStopping is why handlers are cancelled when the grace is over.
+var errStopping = errors.New("the runner stops")
+
+// life is one call of Run: the goroutines that it owns and what they tell each other.
+type life struct {
+	*Runner
+	workers  sync.WaitGroup
+	finished chan result      // from workers to the settler
+	settled  chan []result    // from the settler to the loop
+	quit     chan struct{}    // closed when nobody reads finished any more
+	busy     map[int64]bool   // leased by us and not settled yet; the loop's own
+	soonest  time.Time        // when the loop looks again at the latest; the loop's own
+	quiet    map[string]error // failures that were logged and still last; the loop's own
+}
+
+// Run works jobs until ctx ends. It owns every goroutine that it starts and returns after the last one. When ctx ends
+// it leases nothing more, lets running handlers go on for Grace, cancels those that are left, and hands back,
+// uncounted, what did not finish. It returns an error only for a configuration that cannot work, for a hand-back that
+// did not succeed (the leases then run out by age), and for handlers that ignore the end of their context.
+func (r *Runner) Run(ctx context.Context) error {
+	if r.c.Store == nil || r.c.Owner == "" || len(r.kinds) == 0 {
+		return errors.New("a job runner needs a store, an owner and handlers")
+	}
+	l := &life{
+		Runner:   r,
+		finished: make(chan result, r.c.Workers),
+		settled:  make(chan []result, 1),
+		quit:     make(chan struct{}),
+		busy:     map[int64]bool{},
+		quiet:    map[string]error{},
+	}
+	// Handlers outlive ctx by the grace.
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	settler := make(chan struct{})
+	go func() {
+		defer close(settler)
+		l.settle(ctx)
+	}()
+	l.loop(ctx, work)
+	return l.stop(cancel, settler)
+}
+
+// loop leases and starts work until ctx ends.
+func (l *life) loop(ctx, work context.Context) {
+	for !l.releaseFormerLife(ctx) {
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	look := true
+	for ctx.Err() == nil {
+		if look && !l.full() {
+			look = l.lease(ctx, work)
+			continue
+		}
+		var tick <-chan time.Time
+		if !l.full() {
+			timer.Reset(max(0, l.soonest.Sub(l.c.Now())))
+			tick = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.wake:
+			look = true
+		case done := <-l.settled:
+			look = l.free(done) || look
+		case <-tick:
+			look = l.due(ctx)
+		}
+	}
+}
+
+// full tells that every worker has a job.
+func (l *life) full() bool { return len(l.busy) >= l.c.Workers }
+
+// releaseFormerLife takes back what an earlier process of the same owner held when it was killed.
+func (l *life) releaseFormerLife(ctx context.Context) bool {
+	err := l.c.Store.ReleaseJobs(ctx, l.c.Owner)
+	l.noted("take back the jobs of a former life", err)
+	if err == nil {
+		return true
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(l.c.Poll):
+	}
+	return false
+}
+
+// lease takes as many jobs as there are free workers and starts them. It reports whether there may be more.
+func (l *life) lease(ctx, work context.Context) (more bool) {
+	now, limit := l.c.Now(), l.c.Workers-len(l.busy)
+	taken, err := l.c.Store.LeaseJobs(ctx, Lease{Owner: l.c.Owner, Kinds: l.kinds, Limit: limit, Now: now, Until: now.Add(l.c.LeaseFor)})
+	if ctx.Err() == nil {
+		l.noted("lease jobs", err)
+	}
+	if err != nil {
+		l.soonest = now.Add(l.c.Poll)
+		return false
+	}
+	for _, j := range taken {
+		if l.busy[j.ID] {
+			continue // its handler ignores its deadline; the lease is ours again
+		}
+		l.busy[j.ID] = true
+		l.workers.Add(1)
+		go func() {
+			defer l.workers.Done()
+			l.work(work, j)
+		}()
+	}
+	if len(taken) == limit {
+		return true
+	}
+	again := l.due(ctx)
+	if again && len(taken) == 0 {
+		l.soonest = l.c.Now().Add(minPause)
+		return false
+	}
+	return again
+}
+
+// minPause keeps the loop from spinning while a due job is in somebody else's hands.
+const minPause = 10 * time.Millisecond
+
+// due asks when the next job may be leased and reports whether that is now.
+func (l *life) due(ctx context.Context) bool {
+	now := l.c.Now()
+	l.soonest = now.Add(l.c.Poll)
+	next, ok, err := l.c.Store.NextRun(ctx, l.kinds)
+	if ctx.Err() == nil {
+		l.noted("ask for the next job", err)
+	}
+	if err != nil || !ok {
+		return false
+	}
+	if next.Before(l.soonest) {
+		l.soonest = next
+	}
+	return !next.After(now)
+}
+
+// free gives the settled jobs' workers back and reports whether it is worth looking for work at once: another job of
+// the same serial may wait, or there was no free worker before.
+func (l *life) free(done []result) (look bool) {
+	look = l.full()
+	for _, d := range done {
+		delete(l.busy, d.job.ID)
+		if d.job.Serial != "" {
+			look = true
+		}
+		if at := d.settlement.RunAt; d.settlement.Outcome == Retry && at.Before(l.soonest) {
+			l.soonest = at
+		}
+	}
+	return look
+}
+
+// noted logs a failure when it begins and when it ends, not each time in between.
+func (l *life) noted(what string, err error) {
+	before := l.quiet[what]
+	l.quiet[what] = err
+	switch {
+	case err != nil && before == nil:
+		l.c.Log.Warn().Str("operation", what).Str("reason", Reason(err)).Msg("the job store does not answer; trying again")
+	case err == nil && before != nil:
+		l.c.Log.Info().Str("operation", what).Msg("the job store answers again")
+	}
+}
+
+// stop ends this life in order: workers, settler, leases.
+func (l *life) stop(cancel context.CancelCauseFunc, settler <-chan struct{}) error {
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		l.workers.Wait()
+	}()
+	var stuck error
+	if !l.await(idle) {
+		cancel(errStopping)
+		if !l.await(idle) {
+			stuck = fmt.Errorf("stop jobs: handlers go on although their context ended %s ago", l.c.Grace)
+		}
+	}
+	close(l.quit)
+	<-settler
+	ctx, done := context.WithTimeout(context.Background(), storeTimeout)
+	defer done()
+	return errors.Join(stuck, l.c.Store.ReleaseJobs(ctx, l.c.Owner))
+}
+
+// await reads what the settler tells until the workers are idle; false when the grace is over.
+func (l *life) await(idle <-chan struct{}) bool {
+	grace := time.NewTimer(l.c.Grace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-idle:
+			return true
+		case <-grace.C:
+			return false
+		case <-l.settled:
+		}
+	}
+}
