@@ -90,11 +90,11 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := c.store.Upgrade(unlogged(ctx)); err != nil {
 		return nil, fmt.Errorf("upgrade the line's store: %w", err)
 	}
-	if _, status, err := c.pick(ctx); err != nil {
+	_, status, err := c.pick(ctx)
+	if err != nil {
 		return nil, err
-	} else {
-		c.board.set(status)
 	}
+	c.board.set(status)
 	return c, nil
 }
 

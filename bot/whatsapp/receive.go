@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -35,8 +36,9 @@ func (c *Client) take(ctx context.Context, s *session, e *events.Message) bool {
 // hand gives a message to Intake if it is one that the bot reads. Nil means that the message is done with.
 func (c *Client) hand(ctx context.Context, s *session, e *events.Message) (err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w (%T)", errPanic, r)
+		if r := recover(); r != nil { // its value may quote the message, the stack does not
+			c.log.Error().Type("panic", r).Bytes("stack", debug.Stack()).Msg("panic")
+			err = errPanic
 		}
 	}()
 	if e.Info.IsFromMe {

@@ -58,7 +58,7 @@ func (c *Client) awaitAccount(ctx context.Context, gone types.JID) *store.Device
 			c.board.set(Status{State: Connecting, Reason: "The line's store cannot be read; trying again."})
 			c.log.Error().Err(err).Msg("line's store")
 		case device == nil:
-			if c.board.status().State != LoggedOut {
+			if status.State != Unpaired || c.board.status().State != LoggedOut { // which says more
 				c.board.set(status)
 			}
 		case device.GetJID() == gone:
@@ -125,7 +125,9 @@ func (c *Client) handler(line context.Context, s *session) func(any) bool {
 		if m, ok := evt.(*events.Message); ok {
 			return c.take(line, s, m)
 		}
-		s.mail.put(evt)
+		if matters(evt) {
+			s.mail.put(evt)
+		}
 		return true
 	}
 }

@@ -156,7 +156,7 @@ func serverCode(err error) (int, bool) {
 	}
 	_, tail, _ := strings.Cut(err.Error(), whatsmeow.ErrServerReturnedError.Error())
 	code, convErr := strconv.Atoi(strings.TrimSpace(tail))
-	return code, convErr == nil
+	return code, convErr == nil && code > 0 && code < 1000
 }
 
 // notOnWhatsApp recognises, by its text for want of anything else, the error for a number without an account.

@@ -19,6 +19,9 @@ import (
 // dialTimeout bounds the opening of the websocket; whatsmeow bounds the handshake after it with 20 s of its own.
 const dialTimeout = 30 * time.Second
 
+// parallelRetries bounds how many requests to send a message again are worked at once.
+const parallelRetries = 8
+
 // session is one stored account with whatsmeow's client for it. It lives as long as the account is used, across
 // reconnects.
 type session struct {
@@ -73,6 +76,7 @@ func (c *Client) newWA(ctx context.Context, device *store.Device) *whatsmeow.Cli
 	wa.EnableAutoReconnect = false      // the run loop does it: capped, with jitter, ended at once
 	wa.DisableLoginAutoReconnect = true // as above
 	wa.ManualHistorySyncDownload = true // old conversations stay on the phone
+	wa.SetMaxParallelRetryReceiptHandling(parallelRetries)
 	wa.GetClientPayload = c.payload(device)
 	client := c.httpClient()
 	wa.SetWebsocketHTTPClient(client)

@@ -68,11 +68,23 @@ func (w *watch) apply(evt any) (step, bool) {
 	if !known || st.do != carryOn {
 		return st, known
 	}
+	if _, login := evt.(*events.Connected); !login && w.up.IsZero() {
+		return step{}, false // a keep-alive of a former connection
+	}
 	if st.state == Connected && w.up.IsZero() {
 		w.up = w.c.cfg.Now()
 	}
 	w.c.board.set(Status{State: st.state, Reason: st.reason})
 	return step{}, false
+}
+
+// matters reports whether the run loop wants to see an event.
+func matters(evt any) bool {
+	if _, limit := evt.(*events.NotifyAccountReachoutTimelock); limit {
+		return true
+	}
+	_, known := next(evt, time.Time{})
+	return known
 }
 
 func (w *watch) limited(e *events.NotifyAccountReachoutTimelock) {
