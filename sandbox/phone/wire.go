@@ -64,7 +64,7 @@ func split(text string, origin *url.URL) []part {
 	}
 	rest := 0
 	for _, at := range address.FindAllStringIndex(text, -1) {
-		found := strings.TrimRight(text[at[0]:at[1]], ".,;:!?)]}*_~")
+		found := strings.TrimRight(text[at[0]:at[1]], ".,;:!?)]}*")
 		u, err := url.Parse(found)
 		if err != nil || u.Scheme != origin.Scheme || u.Host != origin.Host || u.User != nil || strings.Contains(found, `\`) {
 			continue

@@ -56,6 +56,7 @@
 
   function drawChat() {
     var list = world.messages[user] || [];
+    var follow = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 90;
     list.forEach(function (m) {
       if (m.changed || !m.element) {
         var fresh = bubble(m);
@@ -66,7 +67,7 @@
       if (!m.element.parentNode) chat.append(m.element);
     });
     empty.hidden = list.length > 0;
-    chat.scrollTop = chat.scrollHeight;
+    if (follow) chat.scrollTop = chat.scrollHeight;
   }
 
   function clearChat() {
@@ -125,7 +126,8 @@
       if (e.bot && e.user !== user) world.unread[e.user] = (world.unread[e.user] || 0) + 1;
     },
     tick: function (e) {
-      var order = ["sent", "delivered", "read", "lost"];
+      // What was lost can still be delivered: it is asked for again.
+      var order = ["sent", "lost", "delivered", "read"];
       (world.messages[e.user] || []).forEach(function (m) {
         if (m.id !== e.id || order.indexOf(e.tick) < order.indexOf(m.tick)) return;
         m.tick = e.tick;
@@ -141,7 +143,7 @@
     status: function (e) { put(world.statuses, e, function (s) { return s.id + "\n" + (s.user || ""); }); },
     "switch": function (e) {
       all("[data-fault]").forEach(function (b) {
-        if (b.getAttribute("data-fault") === e.id && !b.hasAttribute("data-once")) b.setAttribute("aria-pressed", String(!!e.on));
+        if (b.getAttribute("data-fault") === e.id && !b.hasAttribute("data-momentary")) b.setAttribute("aria-pressed", String(!!e.on));
       });
     }
   };
@@ -166,6 +168,7 @@
     source.addEventListener("reset", function () {
       forget();
       clearChat();
+      all("[data-fault][aria-pressed]").forEach(function (b) { b.setAttribute("aria-pressed", "false"); });
       drawSoon();
     });
     source.onmessage = function (message) {
@@ -217,7 +220,7 @@
   });
   all("[data-fault]").forEach(function (button) {
     button.addEventListener("click", function () {
-      var on = button.hasAttribute("data-once") || button.getAttribute("aria-pressed") !== "true";
+      var on = button.hasAttribute("data-momentary") || button.getAttribute("aria-pressed") !== "true";
       post("/fault", { id: button.getAttribute("data-fault"), on: on }).catch(function () {});
     });
   });
