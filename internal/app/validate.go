@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-playground/validator/v10"
+	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
@@ -20,7 +21,7 @@ func validate(cfg Config) error {
 		"phone":      func(s string) bool { _, err := phone.Parse(s); return err == nil },
 		"origin":     isOrigin,
 		"basepath":   isBasePath,
-		"returnpath": func(s string) bool { return strings.HasPrefix(s, "/") },
+		"returnpath": func(s string) bool { return auth.CheckReturnPath(s) == nil },
 	} {
 		check := ok
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return check(fl.Field().String()) }); err != nil {

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/storage"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	shutdownGrace  = 10 * time.Second // for requests and jobs under way
+	reconcileEvery = 15 * time.Second
+	purgeEvery     = 10 * time.Minute
+)
+
+// Run serves until ctx ends, then stops in order: no new requests, jobs finished or handed back, the line closed. It
+// returns nil for such an end, and closes the App in any case.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.Close()) }()
+	a.log.Info().Str("version", a.opt.Version).Str("engine", a.cfg.Storage.Engine).Str("listen", a.Addr()).Msg("started")
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.serveWeb(ctx) })
+	g.Go(func() error { return a.onDuty(ctx) })
+	g.Go(func() error { return a.every(ctx, reconcileEvery, a.reconcile) })
+	g.Go(func() error { return a.every(ctx, purgeEvery, a.purge) })
+	err = g.Wait()
+	a.log.Info().Msg("stopped")
+	return err
+}
+
+func (a *App) serveWeb(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		stopped <- a.web.Shutdown(grace)
+	}()
+	if err := a.web.Serve(a.tcp); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("web server: %w", err)
+	}
+	if err := <-stopped; err != nil {
+		a.log.Warn().Err(err).Msg("requests were cut off at shutdown")
+		return a.web.Close()
+	}
+	return nil
+}
+
+// every does work at once and then at each tick. Work logs its own troubles: they pass, and the process goes on.
+func (a *App) every(ctx context.Context, d time.Duration, work func(context.Context)) error {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		work(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// reconcile settles sign-ins that a crash left open. On SQLite nobody else can be working on one; beside other
+// processes only what is older than any of their calls is touched.
+func (a *App) reconcile(ctx context.Context) {
+	before := a.opt.Now()
+	if a.cfg.Storage.Engine != storage.SQLite {
+		before = before.Add(-a.auth.Settle())
+	}
+	n, err := a.auth.Reconcile(ctx, before)
+	if n > 0 {
+		a.log.Info().Int("count", n).Msg("sign-ins reconciled")
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn().Err(err).Msg("sign-ins could not be reconciled; trying again")
+	}
+}
+
+func (a *App) purge(ctx context.Context) {
+	keep := a.cfg.Keep
+	r := storage.DefaultRetention()
+	r.Messages, r.Jobs, r.Links, r.Audit = keep.Messages, keep.Jobs, keep.Links, keep.Audit
+	if _, err := a.store.Purge(ctx, r, a.opt.Now()); err != nil && ctx.Err() == nil {
+		a.log.Warn().Err(err).Msg("old records could not be removed; trying again")
+	}
+}

@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/storage"
+	"github.com/konsulin-care/konsulin-bot/web"
+)
+
+func openStore(ctx context.Context, cfg Config, now func() time.Time) (*storage.Store, error) {
+	return storage.Open(ctx, storage.Config{
+		Engine: cfg.Storage.Engine, Dir: cfg.Storage.Dir, DSN: cfg.Storage.DSN.Reveal(), Now: now,
+	})
+}
+
+// openLine opens the line's store and client; it does not connect.
+func openLine(ctx context.Context, a *App, intake whatsapp.Intake) (*whatsapp.Client, error) {
+	number, err := phone.Parse(a.cfg.WhatsApp.Number)
+	if err != nil {
+		return nil, fmt.Errorf("whatsapp.number: %w", err)
+	}
+	db, dialect := a.store.LineDB()
+	cfg := a.cfg.WhatsApp
+	return whatsapp.New(ctx, whatsapp.Config{
+		DB: db, Dialect: dialect, Number: number, HTTP: a.opt.Line, Intake: intake, Log: a.log, Now: a.opt.Now,
+		SendTimeout: cfg.SendTimeout, ReconnectMin: cfg.ReconnectMin, ReconnectMax: cfg.ReconnectMax,
+		DeviceName: cfg.DeviceName,
+	})
+}
+
+func authConfig(a *App) auth.Config {
+	cfg := a.cfg.Auth
+	return auth.Config{
+		CoreURI: cfg.CoreURI, APIKey: cfg.APIKey.Reveal(), Tenant: cfg.Tenant, CoreTimeout: cfg.CoreTimeout,
+		AppName: cfg.AppName, APIDomain: cfg.APIDomain, WebsiteDomain: cfg.WebsiteDomain,
+		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
+		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
+		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+	}
+}
+
+// replyRoom makes the bot. A nil tenure and line make one that is only good for checking the configuration.
+func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
+	if inbox == nil {
+		inbox, line = a.store, noLine{}
+	}
+	admins, err := admins(a.cfg.Admins)
+	if err != nil {
+		return nil, err
+	}
+	login, replies := a.cfg.Login, a.cfg.Replies
+	times := bot.DefaultTimes()
+	times.StaleAfter, times.SilentAfter = login.StaleAfter, login.SilentAfter
+	times.Coalesce, times.HumanQuiet = login.Coalesce, replies.HumanQuiet
+	times.Send = a.cfg.WhatsApp.SendTimeout + 5*time.Second // the line's own deadline comes first
+	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
+	b, err := bot.New(bot.Config{
+		Line: line, Links: links{a.auth}, Inbox: inbox, Budgets: a.store, Chats: a.store,
+		Phrases: login.Phrases,
+		Limits: bot.Limits{
+			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
+			NewNumbers: rate(login.Limits.NewNumbers), Global: rate(login.Limits.Global),
+		},
+		Times:    times,
+		Language: bot.Language{Default: replies.Language, ByCountry: replies.ByCountry, Dir: replies.Dir},
+		Other:    bot.Other{Policy: replies.OtherText, Human: replies.HumanContact, Emergency: replies.EmergencyLine},
+		WayOut:   replies.WayOut, Admins: admins, IDKey: a.keys.replies, Now: a.opt.Now, Log: a.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bot: %w", err)
+	}
+	return b, nil
+}
+
+func admins(cfg AdminsConfig) ([]bot.Admin, error) {
+	var all []bot.Admin
+	for _, group := range []struct {
+		level   bot.Level
+		numbers []string
+	}{{bot.Viewer, cfg.Viewer}, {bot.Support, cfg.Support}, {bot.Owner, cfg.Owner}} {
+		for _, s := range group.numbers {
+			n, err := phone.Parse(s)
+			if err != nil {
+				return nil, fmt.Errorf("admins: %w", err)
+			}
+			all = append(all, bot.Admin{Number: n, Level: group.level})
+		}
+	}
+	return all, nil
+}
+
+func newRunner(a *App, store jobs.Store, handlers map[string]jobs.Handler) *jobs.Runner {
+	cfg := a.cfg.Jobs
+	return jobs.NewRunner(jobs.Config{
+		// Whoever owns the line takes over at once what its last owner was working on; the tenure keeps that one from
+		// leasing more.
+		Store: store, Owner: "line", Handlers: handlers, Workers: cfg.Workers, MaxAttempts: cfg.MaxAttempts,
+		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Now: a.opt.Now, Log: a.log,
+	})
+}
+
+func webConfig(a *App) web.Config {
+	number, _ := phone.Parse(a.cfg.WhatsApp.Number) // validated before
+	return web.Config{
+		Sessions: a.auth, Patients: a.store, Checks: a.checks(),
+		APIBasePath: a.cfg.Auth.APIBasePath, WebsiteBasePath: a.cfg.Auth.WebsiteBasePath,
+		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Replies.WayOut,
+		HTTPS: strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
+		Now:   a.opt.Now, Log: a.log, Version: a.opt.Version,
+	}
+}
+
+// checks are what must work before this process is ready.
+func (a *App) checks() []web.Check {
+	return []web.Check{
+		{Name: "line", Probe: a.watch.ready},
+		{Name: "storage", Probe: a.store.Ping},
+		{Name: "core", Probe: a.auth.Ping},
+	}
+}
+
+// links shows auth to bot in bot's words.
+type links struct{ auth *auth.Service }
+
+var _ bot.Links = links{}
+
+// CreateLink implements [bot.Links].
+func (l links) CreateLink(ctx context.Context, n phone.Number, replyID string) (string, time.Time, error) {
+	url, expires, err := l.auth.CreateLink(ctx, n, replyID)
+	if errors.Is(err, auth.ErrLinkSpent) {
+		err = fmt.Errorf("%w: %w", bot.ErrLinkSpent, err)
+	}
+	return url, expires, err
+}
+
+// noLine sends nothing.
+type noLine struct{}
+
+// Send implements [bot.Line].
+func (noLine) Send(context.Context, bot.Outgoing) error { return bot.ErrLineDown }

@@ -1,0 +1,202 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/app"
+	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
+	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/storage"
+	"github.com/stretchr/testify/require"
+)
+
+const phrase = "Request login, authenticate me."
+
+// engines that every important promise is kept on.
+var engines = []string{storage.SQLite, storage.Postgres}
+
+// world is everything around one bot: its account, a core, its data, its configuration.
+type world struct {
+	t       *testing.T
+	account *whatsapp.Account
+	core    *supertokens.Server // nil when SUPERTOKENS_URI names another one
+	cfg     app.Config
+	number  string
+}
+
+// theServer is the one WhatsApp server of this test process: the client library trusts one root key per process.
+var theServer = sync.OnceValue(func() *whatsapp.Server {
+	s, err := whatsapp.New(whatsapp.Options{})
+	if err != nil {
+		panic(err)
+	}
+	whatsapp.Trust(s.RootKey())
+	return s
+})
+
+// digits makes a random number that starts with prefix; tests that share a long-lived core must not share numbers.
+func digits(prefix string, length int) string {
+	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(length-len(prefix))), nil)
+	n, err := rand.Int(rand.Reader, limit)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%s%0*d", prefix, length-len(prefix), n)
+}
+
+func newNumber() string { return digits("62812", 13) }
+func newLID() string    { return digits("1", 15) }
+
+// newWorld makes a world with an account that is not paired yet. change may adjust the configuration.
+func newWorld(t *testing.T, engine string, change ...func(*app.Config)) *world {
+	t.Helper()
+	w := &world{t: t, number: newNumber()}
+	var err error
+	w.account, err = theServer().NewAccount(w.number, newLID())
+	require.NoError(t, err)
+
+	cfg := app.Default()
+	cfg.Log.Level = "debug"
+	cfg.HTTP.Listen = freePort(t)
+	cfg.WhatsApp.Number = "+" + w.number
+	cfg.WhatsApp.ReconnectMin = 20 * time.Millisecond
+	cfg.WhatsApp.ReconnectMax = 500 * time.Millisecond
+	cfg.Auth.APIDomain = "http://" + cfg.HTTP.Listen
+	cfg.Auth.WebsiteDomain = "http://" + cfg.HTTP.Listen
+	cfg.Jobs.RetryMin = 50 * time.Millisecond
+	cfg.Jobs.RetryMax = time.Second
+	cfg.Login.Coalesce = 0 // each test that wants it says so
+	cfg.Storage.Engine = engine
+	cfg.Storage.Dir = filepath.Join(t.TempDir(), "data")
+	if engine == storage.Postgres {
+		cfg.Storage.DSN = app.Secret(database.Database(t))
+	}
+	cfg.Auth.CoreURI, cfg.Auth.APIKey = os.Getenv("SUPERTOKENS_URI"), app.Secret(os.Getenv("SUPERTOKENS_API_KEY"))
+	if cfg.Auth.CoreURI == "" {
+		w.core, err = supertokens.New(supertokens.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() {
+			require.Empty(t, w.core.Unknown(), "the core was asked things that it does not know")
+			require.NoError(t, w.core.Close())
+		})
+		cfg.Auth.CoreURI = w.core.URL()
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	w.cfg = cfg
+	return w
+}
+
+// pairQR links the account from an empty store by scanning a QR code, in this process.
+func (w *world) pairQR() {
+	w.t.Helper()
+	err := app.Pair(w.t.Context(), w.cfg, app.PairOptions{
+		Line: theServer().HTTPClient(), Out: w.t.Output(), LogTo: w.t.Output(),
+		QR: func(code string) { require.NoError(w.t, w.account.ScanQR(code)) },
+	})
+	require.NoError(w.t, err)
+}
+
+// configFile writes the configuration as an operator would.
+func (w *world) configFile() string {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "config.yaml")
+	var b strings.Builder
+	cfg := w.cfg
+	cfg.Storage.DSN, cfg.Storage.DSNFile = "", w.secretFile("dsn", w.cfg.Storage.DSN)
+	cfg.Auth.APIKey, cfg.Auth.APIKeyFile = "", w.secretFile("api-key", w.cfg.Auth.APIKey)
+	require.NoError(w.t, app.Print(&b, cfg))
+	require.NoError(w.t, os.WriteFile(path, []byte(b.String()), 0o600))
+	return path
+}
+
+func (w *world) secretFile(name string, secret app.Secret) string {
+	if secret == "" {
+		return ""
+	}
+	path := filepath.Join(w.t.TempDir(), name)
+	require.NoError(w.t, os.WriteFile(path, []byte(secret.Reveal()), 0o600))
+	return path
+}
+
+// user makes a phone.
+func (w *world) user() *whatsapp.User {
+	w.t.Helper()
+	u, err := theServer().NewUser(newNumber(), newLID(), "Siti")
+	require.NoError(w.t, err)
+	return u
+}
+
+// requestLink sends the phrase and returns the link that comes back.
+func (w *world) requestLink(u *whatsapp.User, how ...whatsapp.SendOption) link {
+	w.t.Helper()
+	_, err := u.Text(w.t.Context(), w.account, phrase, how...)
+	require.NoError(w.t, err)
+	return mustLink(w.t, w.next(u))
+}
+
+// next is the next message that the user's phone shows.
+func (w *world) next(u *whatsapp.User) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	got, err := u.Next(ctx)
+	require.NoError(w.t, err)
+	return got.Text
+}
+
+// store opens the bot's database beside it.
+func (w *world) store() *storage.Store {
+	w.t.Helper()
+	s, err := storage.Open(w.t.Context(), storage.Config{
+		Engine: w.cfg.Storage.Engine, Dir: w.cfg.Storage.Dir, DSN: w.cfg.Storage.DSN.Reveal(),
+	})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, s.Close()) })
+	return s
+}
+
+// count asks the bot's database directly, for what no room tells.
+func (w *world) count(query string, args ...any) int {
+	w.t.Helper()
+	driver, dsn := "sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, "konsulin.db")+"?mode=ro&_busy_timeout=5000"
+	if w.cfg.Storage.Engine == storage.Postgres {
+		driver, dsn = "pgx", w.cfg.Storage.DSN.Reveal()
+	}
+	db, err := sql.Open(driver, dsn)
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, db.Close()) }()
+	var n int
+	require.NoError(w.t, db.QueryRowContext(w.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func (w *world) rootKey() string {
+	key := theServer().RootKey()
+	return hex.EncodeToString(key[:])
+}
+
+// lockDatabase holds the write lock of the bot's SQLite file, as a backup or an operator's shell might.
+func (w *world) lockDatabase() (release func()) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, "konsulin.db")+"?_busy_timeout=5000&_txlock=immediate")
+	require.NoError(w.t, err)
+	tx, err := db.BeginTx(w.t.Context(), nil)
+	require.NoError(w.t, err)
+	return func() {
+		require.NoError(w.t, tx.Rollback())
+		require.NoError(w.t, db.Close())
+	}
+}
