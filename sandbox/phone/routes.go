@@ -90,6 +90,9 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if !out.say("event: live\ndata: {}\n\n") {
+		return
+	}
 	beat := time.NewTicker(p.cfg.Beat)
 	defer beat.Stop()
 	for {

@@ -11,6 +11,7 @@
   var empty = one("[data-empty]");
   var user = one("[data-user]").getAttribute("data-user");
   var world;
+  var live = false; // what is only remembered is not new
 
   function forget() {
     world = { messages: {}, flows: {}, statuses: [], unread: {} };
@@ -54,9 +55,11 @@
     return e;
   }
 
+  function atEnd() { return chat.scrollHeight - chat.scrollTop - chat.clientHeight < 90; }
+
   function drawChat() {
     var list = world.messages[user] || [];
-    var follow = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 90;
+    var follow = atEnd();
     list.forEach(function (m) {
       if (m.changed || !m.element) {
         var fresh = bubble(m);
@@ -123,7 +126,7 @@
       if (list.some(function (m) { return m.id === e.id && m.bot === e.bot; })) return;
       list.push(e);
       if (list.length > 300) { var old = list.shift(); if (old.element) old.element.remove(); }
-      if (e.bot && e.user !== user) world.unread[e.user] = (world.unread[e.user] || 0) + 1;
+      if (live && e.bot && e.user !== user) world.unread[e.user] = (world.unread[e.user] || 0) + 1;
     },
     tick: function (e) {
       // What was lost can still be delivered: it is asked for again.
@@ -166,11 +169,13 @@
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
     };
     source.addEventListener("reset", function () {
+      live = false;
       forget();
       clearChat();
       all("[data-fault][aria-pressed]").forEach(function (b) { b.setAttribute("aria-pressed", "false"); });
       drawSoon();
     });
+    source.addEventListener("live", function () { live = true; });
     source.onmessage = function (message) {
       var e = JSON.parse(message.data);
       if (Object.prototype.hasOwnProperty.call(take, e.kind)) take[e.kind](e);
@@ -180,8 +185,10 @@
 
   function problem(text) {
     var e = one("[data-problem]");
+    var follow = atEnd();
     e.textContent = text;
     e.hidden = !text;
+    if (follow) chat.scrollTop = chat.scrollHeight;
   }
 
   function post(path, body) {
