@@ -37,7 +37,7 @@ func migrateSQLite(ctx context.Context, dir string) error {
 	if err := errors.Join(err, look.Close()); err != nil {
 		return err
 	}
-	db, err := openFile(path, pragmasWrite, 1)
+	db, err := openFile(path, pragmasWrite+"FULL", 1)
 	if err != nil {
 		return err
 	}

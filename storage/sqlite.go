@@ -24,14 +24,23 @@ var _ engine = (*liteEngine)(nil)
 
 // The settings of each kind of connection; docs/adr/0002 says why.
 const (
-	pragmasWrite = "_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate" +
-		"&_secure_delete=FAST&_stmt_cache_size=128"
+	pragmasWrite = "_foreign_keys=on&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=FAST" +
+		"&_stmt_cache_size=128&_synchronous="
 	pragmasRead = "_foreign_keys=on&_busy_timeout=5000&_query_only=on&_stmt_cache_size=32"
 	pragmasLine = "_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000&_txlock=immediate" +
 		"&_secure_delete=FAST&_stmt_cache_size=64"
 )
 
-func openSQLite(ctx context.Context, dir string) (engine, error) {
+// liteTuning is what the benchmarks behind docs/adr/0002 vary.
+type liteTuning struct {
+	synchronous string // when the disk must have a commit
+	batch       int    // how many callers share one transaction at most
+}
+
+// production is how it is set. FULL: the message that WhatsApp may forget is on the disk.
+func production() liteTuning { return liteTuning{synchronous: "FULL", batch: 64} }
+
+func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, error) {
 	dir, err := prepareDir(dir)
 	if err != nil {
 		return nil, err
@@ -40,7 +49,7 @@ func openSQLite(ctx context.Context, dir string) (engine, error) {
 	if err := migrateSQLite(ctx, dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", own, err)
 	}
-	writes, err := openFile(own, pragmasWrite, 1)
+	writes, err := openFile(own, pragmasWrite+tuning.synchronous, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +61,7 @@ func openSQLite(ctx context.Context, dir string) (engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, writes.Close(), reads.Close())
 	}
-	return &liteEngine{writer: newWriter(writes), reads: reads, line: line}, nil
+	return &liteEngine{writer: newWriter(writes, tuning.batch), reads: reads, line: line}, nil
 }
 
 func openFile(path, pragmas string, conns int) (*sql.DB, error) {

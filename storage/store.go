@@ -73,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	var err error
 	switch c.Engine {
 	case SQLite:
-		s.engine, err = openSQLite(ctx, c.Dir)
+		s.engine, err = openSQLite(ctx, c.Dir, production())
 	case Postgres:
 		s.engine, err = openPostgres(ctx, c.DSN, c.MaxConns)
 	default:

@@ -7,14 +7,11 @@ import (
 	"sync"
 )
 
-// maxBatch is how many callers share one transaction at most: enough to share one sync of the disk, few enough that
-// nobody waits long.
-const maxBatch = 64
-
 // writer is the only one in this process that writes our SQLite file. What waits while a transaction runs goes into
 // the next one together, each call under its own savepoint: the calls share one sync of the disk and nothing else.
 type writer struct {
 	db    *sql.DB
+	most  int // calls in one transaction: enough to share a sync, few enough that nobody waits long
 	calls chan *call
 	quit  chan struct{}
 	once  sync.Once
@@ -29,8 +26,8 @@ type call struct {
 	err  error
 }
 
-func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, calls: make(chan *call), quit: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(db *sql.DB, most int) *writer {
+	w := &writer{db: db, most: most, calls: make(chan *call), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -73,7 +70,7 @@ func (w *writer) loop() {
 // gather takes whoever waits right now.
 func (w *writer) gather(first *call) []*call {
 	batch := []*call{first}
-	for len(batch) < maxBatch {
+	for len(batch) < w.most {
 		select {
 		case next := <-w.calls:
 			batch = append(batch, next)
