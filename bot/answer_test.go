@@ -77,7 +77,8 @@ func TestRetryKeepsTheLink(t *testing.T) {
 			w.run()
 			require.Len(t, w.links, 1)
 			require.Equal(t, 1, w.shownLinks(n.Digits()))
-			require.Equal(t, w.cfg.Limits.Number.Burst-1, int(w.budgets["login:"+n.Digits()].tokens), "spent once")
+			limit := w.cfg.Limits.Number
+			require.Equal(t, time.Duration(limit.Burst-1)*limit.Every, w.budgets["login:"+n.Digits()].credit, "spent once")
 			for _, l := range w.links {
 				require.True(t, l.alone)
 				require.Equal(t, "open", l.state)

@@ -26,6 +26,10 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
 		return b.refuse(ctx, kindCommand, r, refusedTooOld)
 	}
+	if b.levels[r.number] == Anyone && b.commands.byName[r.Command].level > Anyone {
+		// No admin any more: to such a number there are no commands, and nothing tells of them.
+		return b.refuse(ctx, kindCommand, r, refusedDenied)
+	}
 	id := b.replyID(r.ticket, purposeAnswer)
 	empty, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(),
 		Budget{Key: "command:" + r.Digits, Burst: commandBurst, Every: commandEvery}, budget(keyGlobal, b.cfg.Limits.Global))

@@ -45,7 +45,7 @@ type row struct {
 }
 
 type bucket struct {
-	tokens float64
+	credit time.Duration // an event costs Every
 	at     time.Time
 	holder string
 }
@@ -308,20 +308,20 @@ func (w *world) Refused(_ context.Context, sender, id, reason string) error {
 	})
 }
 
-// Spend is the world's Budgets: token buckets with holders, as the interface describes them.
+// Spend is the world's Budgets: buckets with holders, as the interface describes them.
 func (w *world) Spend(_ context.Context, holder string, now time.Time, b ...Budget) (empty string, err error) {
 	err = w.around("spend", func() error {
 		if first := w.budgets[b[0].Key]; first != nil && first.holder == holder {
 			return nil
 		}
 		for _, one := range b {
-			if w.fill(one, now).tokens < 1 {
+			if w.fill(one, now).credit < one.Every {
 				empty = one.Key
 				return nil
 			}
 		}
 		for _, one := range b {
-			w.budgets[one.Key].tokens--
+			w.budgets[one.Key].credit -= one.Every
 			w.budgets[one.Key].holder = holder
 		}
 		return nil
@@ -330,13 +330,14 @@ func (w *world) Spend(_ context.Context, holder string, now time.Time, b ...Budg
 }
 
 func (w *world) fill(b Budget, now time.Time) *bucket {
+	full := time.Duration(b.Burst) * b.Every
 	have := w.budgets[b.Key]
 	if have == nil {
-		have = &bucket{tokens: float64(b.Burst), at: now}
+		have = &bucket{credit: full, at: now}
 		w.budgets[b.Key] = have
 	}
 	if now.After(have.at) {
-		have.tokens = min(float64(b.Burst), have.tokens+float64(now.Sub(have.at))/float64(b.Every))
+		have.credit = min(full, have.credit+now.Sub(have.at))
 		have.at = now
 	}
 	return have

@@ -38,8 +38,8 @@ func newGate() *gate { return &gate{seen: map[gateKey]int{}} }
 func (g *gate) enter(k gateKey, limit int, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if age := now.Sub(g.since); age > gateForget || age < 0 || len(g.seen) >= gateMax {
-		g.since, g.seen = now, map[gateKey]int{}
+	if age := now.Sub(g.since); age >= gateForget || age < 0 || len(g.seen) >= gateMax {
+		g.since, g.seen = now.Truncate(gateSpan), map[gateKey]int{} // between two minutes, not within one
 	}
 	if g.seen[k] >= limit {
 		return false

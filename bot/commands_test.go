@@ -1,0 +1,178 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/stretchr/testify/require"
+)
+
+// withCommands gives the world's Bot one command for each level, named after it, that takes one word.
+func withCommands(t *testing.T, w *world, ran *[]string) {
+	t.Helper()
+	rows := commandRows()
+	for _, level := range []Level{Anyone, Viewer, Support, Owner} {
+		rows = append(rows, commandRow{
+			name: "x" + level.String(), level: level, help: "help_help", words: 1,
+			run: func(_ context.Context, _ *Bot, a asker) (string, error) {
+				*ran = append(*ran, fmt.Sprint(level, a.level, a.words))
+				return "done " + level.String(), nil
+			},
+		})
+	}
+	w.bot.commands = newCommandTable(rows)
+}
+
+func TestCommandLevels(t *testing.T) {
+	t.Parallel()
+	people := map[Level]phone.Number{Owner: number(t, 1), Support: number(t, 2), Viewer: number(t, 3), Anyone: number(t, 10)}
+	for level, n := range people {
+		for _, needs := range []Level{Anyone, Viewer, Support, Owner} {
+			t.Run(level.String()+" runs "+needs.String(), func(t *testing.T) {
+				t.Parallel()
+				w := setup(t)
+				var ran []string
+				withCommands(t, w, &ran)
+				w.receive(t, n, "A", "/X"+needs.String()+" one two")
+				w.run()
+				require.Len(t, w.sent, 1)
+				switch {
+				case level >= needs:
+					require.Equal(t, []string{fmt.Sprint(needs, level, []string{"one"})}, ran)
+					require.Equal(t, "done "+needs.String(), w.sent[0].Text)
+				case level == Anyone:
+					require.Empty(t, ran)
+					require.Contains(t, w.sent[0].Text, "119 ext. 8", "to who is no admin it is other text")
+				default:
+					require.Empty(t, ran)
+					require.Contains(t, w.sent[0].Text, "tidak mengizinkan")
+					require.Equal(t, []string{"denied"}, w.refused(n, "A"))
+				}
+			})
+		}
+	}
+}
+
+func TestHelpShowsWhatTheAskerMayDo(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	var ran []string
+	withCommands(t, w, &ran)
+	w.receive(t, number(t, 2), "A", "/help")
+	w.receive(t, number(t, 2), "B", "/bantuan")
+	w.run()
+	require.Len(t, w.sent, 2)
+	require.Equal(t, w.sent[0].Text, w.sent[1].Text)
+	for _, name := range []string{"/help: menampilkan", "/whoami", "/xsupport", "/xviewer", "/xanyone"} {
+		require.Contains(t, w.sent[0].Text, name)
+	}
+	require.NotContains(t, w.sent[0].Text, "/xowner")
+}
+
+func TestWhoamiTellsMaskedNumberLevelAndLanguage(t *testing.T) {
+	t.Parallel()
+	n := british(t, 1)
+	w := setup(t, func(c *Config) { c.Admins = []Admin{{n, Support}} })
+	w.receive(t, n, "A", "  /whoami\n")
+	w.run()
+	require.Equal(t, "Number: "+n.Masked()+"\nLevel: support\nLanguage: en", w.sent[0].Text)
+	require.NotContains(t, w.sent[0].Text, n.Digits()[len(n.Digits())-4:])
+}
+
+func TestUnknownCommandIsNamedByNobody(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.receive(t, number(t, 1), "A", "/secretword and *more*")
+	w.run()
+	require.Contains(t, w.sent[0].Text, "/help")
+	require.NotContains(t, w.sent[0].Text, "secret")
+	require.NotContains(t, string(w.queue[0].Payload), "secret", "text is not stored")
+	require.NotContains(t, string(w.queue[0].Payload), "more")
+}
+
+func TestLateCommandIsNotRun(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	var ran []string
+	withCommands(t, w, &ran)
+	n := number(t, 1)
+	m := w.message(n, "A", "/xowner")
+	w.now = w.now.Add(2*time.Minute + time.Second)
+	require.NoError(t, w.bot.Receive(context.Background(), m))
+	w.run()
+	require.Empty(t, ran)
+	require.Contains(t, w.sent[0].Text, "terlambat")
+	require.Equal(t, []string{"stale"}, w.refused(n, "A"))
+}
+
+func TestWhoIsNoAdminAnyMoreRunsNothing(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	n := number(t, 1)
+	w.receive(t, n, "A", "/whoami")
+	w.cfg.Admins = nil
+	w.restart(t)
+	w.run()
+	require.Empty(t, w.sent, "and is told nothing about commands")
+	require.Equal(t, []string{"denied"}, w.refused(n, "A"))
+}
+
+func TestCommandsHaveABudget(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for i := range 100 {
+		w.receive(t, number(t, 1), fmt.Sprint("A", i), "/help")
+	}
+	w.run()
+	require.Len(t, w.sent, commandBurst)
+	require.Len(t, w.inbox, gateLeast)
+}
+
+func TestCommandThatFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err   error
+		state string
+		sent  int
+	}{
+		"for now":    {errors.New("busy"), "", 0},
+		"for ever":   {jobs.Permanent(errors.New("no such thing")), "dead", 1},
+		"not at all": {nil, "done", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.bot.commands = newCommandTable([]commandRow{{name: "x", run: func(context.Context, *Bot, asker) (string, error) {
+				return "text", c.err
+			}}})
+			w.receive(t, number(t, 1), "A", "/x")
+			w.run()
+			require.Equal(t, c.state, w.queue[0].state)
+			require.Len(t, w.sent, c.sent)
+		})
+	}
+}
+
+func TestCommandNamesAreUniqueAndTyped(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, row := range commandRows() {
+		require.GreaterOrEqual(t, row.level, Viewer, "nothing is open to all yet")
+		for _, name := range append([]string{row.name}, row.aliases...) {
+			require.False(t, names[name], name)
+			require.Equal(t, strings.ToLower(strings.TrimSpace(name)), name)
+			require.NotContains(t, name, "/")
+			names[name] = true
+		}
+	}
+	for _, text := range []string{"", "help", "hello /help", "／help", "> /help", "/" + strings.Repeat("x", maxText)} {
+		_, _, ok := splitCommand(text)
+		require.False(t, ok, text)
+	}
+}
