@@ -227,10 +227,9 @@ func (c *core) explain(op string, err error) *CoreError {
 		e.Status, e.Reason, e.certainty = status.status, statusReason(status.status), statusCertainty(status.status)
 	case errors.Is(err, context.Canceled):
 		e.Reason, e.cause = "the caller did not wait for the answer", context.Canceled
-	case strings.Contains(err.Error(), "no SuperTokens core available"): // the SDK's words for a refused connection
-		e.Reason, e.certainty = "connection refused (is it running? see auth.core_uri)", untouched
-	case errors.As(err, &dial) && dial.Op == "dial":
-		e.Reason, e.certainty = "cannot be reached (see auth.core_uri)", untouched
+	case errors.As(err, &dial) && dial.Op == "dial",
+		strings.Contains(err.Error(), "no SuperTokens core available"): // the SDK's words for a refused connection
+		e.Reason, e.certainty = "it cannot be reached (is it running? see auth.core_uri)", untouched
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Reason, e.cause = fmt.Sprintf("no answer within %s (auth.core_timeout)", c.timeout), context.DeadlineExceeded
 	case strings.Contains(err.Error(), "status code: 429"): // the SDK's words, after its own repeats

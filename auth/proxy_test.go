@@ -2,7 +2,10 @@ package auth_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -31,6 +34,7 @@ type proxy struct {
 	cut     map[string]int           // cut the connection without asking the core, so many times
 	before  map[string]func()        // called before the core is asked
 	garbage map[string]string        // let the core work, then answer 200 and this
+	echo    bool                     // failures repeat what was sent
 	seen    bytes.Buffer             // every body in both directions
 	hang    map[string]chan struct{} // wait for the channel before the core is asked
 }
@@ -114,7 +118,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.calls[path]++
 	p.seen.Write(body)
-	hook, status, hang := p.before[path], p.fail[path], p.hang[path]
+	hook, status, hang, echo := p.before[path], p.fail[path], p.hang[path], p.echo
 	cut := take(p.cut, path)
 	p.mu.Unlock()
 	if hook != nil {
@@ -128,6 +132,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if status != 0 {
 		http.Error(w, "broken on purpose", status)
+		if echo {
+			_, _ = fmt.Fprintf(w, "%s %s", body, r.URL)
+		}
 		return
 	}
 	// The API version is asked for without a key; a core that has none set lets anything pass, this one does not.
@@ -140,8 +147,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *proxy) forward(w http.ResponseWriter, r *http.Request, path string, body []byte) {
 	answer := &recorded{header: http.Header{}}
+	r = r.WithContext(context.WithoutCancel(r.Context())) // a core does not stop because nobody waits
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	forward := httputil.ReverseProxy{Rewrite: func(pr *httputil.ProxyRequest) { pr.SetURL(p.core) }}
+	forward := httputil.ReverseProxy{
+		Rewrite:  func(pr *httputil.ProxyRequest) { pr.SetURL(p.core) },
+		ErrorLog: log.New(io.Discard, "", 0), // of requests that outlive their test
+	}
 	forward.ServeHTTP(answer, r)
 	p.mu.Lock()
 	p.seen.Write(answer.body.Bytes())
