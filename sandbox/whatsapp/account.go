@@ -271,7 +271,7 @@ func (a *Account) WriteAsHuman(ctx context.Context, to *User, text string) error
 	peer := to.lidNow()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	err := a.sendToLocked(d, id, &waE2E.Message{
+	err := a.sendToLocked(&sendPlan{device: d, id: id}, &waE2E.Message{
 		DeviceSentMessage: &waE2E.DeviceSentMessage{DestinationJID: proto.String(peer.String()), Message: inner},
 	}, func(encs ...waBinary.Node) waBinary.Node {
 		return waBinary.Node{Tag: "message", Content: encs, Attrs: waBinary.Attrs{
@@ -294,7 +294,7 @@ func (a *Account) sendPeer(m *waE2E.Message) error {
 	id, t := newMessageID(), a.srv.unix()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.sendToLocked(d, id, m, func(encs ...waBinary.Node) waBinary.Node {
+	return a.sendToLocked(&sendPlan{device: d, id: id}, m, func(encs ...waBinary.Node) waBinary.Node {
 		return waBinary.Node{Tag: "message", Content: encs, Attrs: waBinary.Attrs{
 			"from": a.lid, "id": id, "t": t, "type": "peer_msg", "category": "peer",
 		}}

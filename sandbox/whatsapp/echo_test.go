@@ -54,19 +54,3 @@ func TestEchoWithEveryAddressing(t *testing.T) {
 		})
 	}
 }
-
-func TestPairByQR(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	b := w.client(t, newStore(t), echo)
-	require.NoError(t, b.client.Connect())
-	codes := await[*events.QR](t, b, nil)
-	require.NoError(t, w.account.ScanQR(codes.Codes[0]))
-	paired := await[*events.PairSuccess](t, b, nil)
-	require.Equal(t, botPhone, paired.ID.User)
-	await[*events.Connected](t, b, nil)
-	u := w.user(t, 1)
-	_, err := u.Text(t.Context(), w.account, "hello")
-	require.NoError(t, err)
-	require.Equal(t, "echo: hello", next(t, u).Text)
-}

@@ -133,14 +133,19 @@ func intAttr(n *waBinary.Node, key string) int {
 	return i
 }
 
-// bytesOf is the binary content of a child, nil if there is none.
+// bytesOf is the content of a child, nil if there is none. The encoder packs short texts, which are then read as text.
 func bytesOf(n *waBinary.Node, path ...string) []byte {
 	child, ok := n.GetOptionalChildByTag(path...)
 	if !ok {
 		return nil
 	}
-	b, _ := child.Content.([]byte)
-	return b
+	switch content := child.Content.(type) {
+	case []byte:
+		return content
+	case string:
+		return []byte(content)
+	}
+	return nil
 }
 
 // children makes the content of a stanza.

@@ -39,6 +39,8 @@ func (c *conn) handleIQ(n *waBinary.Node) {
 		c.result(n, privacySettings())
 	case "privacy set tokens":
 		c.issueTokens(n, child)
+	case "w:m set media_conn":
+		c.fail(n, 404, "item-not-found") // there are no media here
 	case "md set remove-companion-device":
 		c.result(n)
 		c.device.acct.unlink(c.device)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 )
 
@@ -25,6 +26,9 @@ var (
 
 // maxUnknown bounds the list of complaints: one is enough to fail a test, and a client may be broken in a loop.
 const maxUnknown = 1000
+
+// assistantLID keeps the table of phones regular; the assistant's hidden id is never shown.
+const assistantLID = "199999999999999"
 
 // Options of a Server. The zero value is good for tests.
 type Options struct {
@@ -45,6 +49,7 @@ type Server struct {
 	ctx       context.Context // ends with Close; what connections and phones wait on
 	cancel    context.CancelFunc
 	ids       atomic.Uint64
+	assistant *handset // WhatsApp's own
 
 	spawnMu sync.Mutex // orders the last spawn before Close's wait
 	closed  bool
@@ -81,6 +86,13 @@ func New(o Options) (*Server, error) {
 		options: o, authority: authority, listener: listener,
 		accounts: map[string]*Account{}, users: map[string]*User{},
 		handsets: map[types.JID]*handset{}, refs: map[string]*conn{},
+	}
+	if s.assistant, err = s.newHandset(types.MetaAIJID.User, assistantLID, "Meta AI"); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s.assistant.show = func(e envelope, _ *waE2E.Message) bool {
+		s.complain("message %s to WhatsApp's own assistant", e.id)
+		return false
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.web = &http.Server{Handler: http.HandlerFunc(s.serveHTTP), ReadHeaderTimeout: dialTimeout}

@@ -24,6 +24,7 @@ const (
 	botPhone = "6281100000001"
 	botLID   = "100000000000001"
 	patience = 30 * time.Second
+	tick     = 5 * time.Millisecond
 )
 
 // world is a server with the bot's account.

@@ -74,6 +74,12 @@ func (u *User) Text(ctx context.Context, to *Account, text string, how ...SendOp
 	return p.id, u.send(&p)
 }
 
+// Garbled is Text with a ciphertext that the device cannot read, so that it asks for the message again. The phone
+// answers by itself, as it does whenever it is asked.
+func (u *User) Garbled(ctx context.Context, to *Account, text string, how ...SendOption) (string, error) {
+	return u.Text(ctx, to, text, append(how, func(p *sendPlan) { p.garbled = true })...)
+}
+
 // Next returns the next message that this phone shows, decrypted, and without repetitions of an id, as a phone does.
 // Messages that Received has returned are not skipped.
 func (u *User) Next(ctx context.Context) (Received, error) {
