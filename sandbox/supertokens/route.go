@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -117,6 +118,9 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request, path, named string
 	}
 	if !known {
 		s.note(r.Method, path, "unknown method")
+		if !slices.Contains(servlet(), r.Method) {
+			return nil, refusal{http.StatusNotImplemented, "Method is not implemented"}
+		}
 		return nil, refusal{http.StatusMethodNotAllowed, "Method not supported"}
 	}
 	if rt.rid != "" && r.Header.Get("rid") != rt.rid {
@@ -130,13 +134,30 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request, path, named string
 	if err != nil {
 		return nil, err
 	}
-	if rt.tenant && named != "" && named != tenant {
-		return nil, bad("AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and "+
-			"tenantId combination not found: (, %s, %s)", tenant, named)
+	c := &call{fields: in, w: w, tenant: named}
+	if rt.tenant {
+		if err := c.knownTenant(); err != nil {
+			return nil, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return rt.do(&call{fields: in, w: w, tenant: named})
+	return rt.do(c)
+}
+
+// knownTenant refuses a tenant that does not exist. Most paths that name none or all of them do not ask.
+func (c *call) knownTenant() error {
+	if c.tenant == "" || c.tenant == tenant {
+		return nil
+	}
+	return bad("AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and "+
+		"tenantId combination not found: (, %s, %s)", tenant, c.tenant)
+}
+
+// servlet are the methods that the core's server knows at all.
+func servlet() []string {
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace}
 }
 
 // admit checks the API key and the version of the interface, which the core does before anything else.

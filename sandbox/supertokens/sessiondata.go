@@ -1,5 +1,7 @@
 package supertokens
 
+import "strings"
+
 // checkData refuses data that would overwrite the core's own claims.
 func checkData(data map[string]any) error {
 	for _, name := range protected() {
@@ -48,6 +50,11 @@ func (s *Server) userSessions(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if all, given := c.query["fetchAcrossAllTenants"]; given && !strings.EqualFold(all, "true") {
+		if err := c.knownTenant(); err != nil {
+			return nil, err
+		}
+	}
 	return ok(object{"sessionHandles": s.liveSessions(userID)}), nil
 }
 
@@ -64,14 +71,19 @@ func (s *Server) removeSessions(c *call) (object, error) {
 	if !exactlyOne(byUser, byHandle) {
 		return nil, bad("Invalid JSON input - use one of userId or sessionHandles array")
 	}
-	_, everywhere, err := c.maybeFlag("revokeAcrossAllTenants")
-	if err != nil {
+	everywhere, given, err := c.maybeFlag("revokeAcrossAllTenants")
+	switch {
+	case err != nil:
 		return nil, err
+	case byHandle && given:
+		return nil, bad("Invalid JSON input - revokeAcrossAllTenants can only be set if userId is set")
+	case given && !everywhere:
+		if err := c.knownTenant(); err != nil {
+			return nil, err
+		}
 	}
 	if byUser {
 		handles = s.liveSessions(userID)
-	} else if everywhere {
-		return nil, bad("Invalid JSON input - revokeAcrossAllTenants can only be set if userId is set")
 	}
 	ended := []string{}
 	for _, handle := range handles {

@@ -46,7 +46,7 @@ func (s *Server) addPasswordless(add adder) {
 	add(http.MethodPost, "/recipe/signinup/code/remove", route{tenant: true, do: s.removeCode, fields: []string{"codeId"}})
 	add(http.MethodPost, "/recipe/signinup/codes/remove", route{tenant: true, do: s.removeCodes,
 		fields: []string{"email", "phoneNumber"}})
-	add(http.MethodGet, "/recipe/user", route{tenant: true, rid: "passwordless", do: s.getUser,
+	add(http.MethodGet, "/recipe/user", route{rid: "passwordless", do: s.getUser,
 		fields: []string{"userId", "email", "phoneNumber"}})
 	add(http.MethodPut, "/recipe/user", route{rid: "passwordless", do: s.updateUser,
 		fields: []string{"userId", "email", "phoneNumber"}})
@@ -75,7 +75,7 @@ func (s *Server) addUsers(add adder) {
 	add(http.MethodPost, "/user/remove", route{do: s.removeUser, fields: []string{"userId"}})
 	add(http.MethodGet, "/users", route{tenant: true, do: s.listUsers,
 		fields: []string{"timeJoinedOrder", "paginationToken", "limit", "includeRecipeIds", "phone", "email"}})
-	add(http.MethodGet, "/users/count", route{tenant: true, do: s.countUsers,
+	add(http.MethodGet, "/users/count", route{do: s.countUsers,
 		fields: []string{"includeRecipeIds", "includeAllTenants"}})
 
 	add(http.MethodPut, "/recipe/role", route{do: s.createRole, fields: []string{"role", "permissions"}})

@@ -28,6 +28,11 @@ func (s *Server) getUser(c *call) (object, error) {
 	if len(c.query) != 1 {
 		return nil, bad("Please provide exactly one of userId, email or phoneNumber")
 	}
+	if _, byID := c.query["userId"]; !byID {
+		if err := c.knownTenant(); err != nil {
+			return nil, err
+		}
+	}
 	var u *user
 	var no string
 	for name, value := range c.query {
@@ -115,7 +120,8 @@ func (c *core) rename(u *user, next user) {
 	c.index(u)
 }
 
-// removeUser answers POST /user/remove. Nothing of the user stays.
+// removeUser answers POST /user/remove. Nothing of the user stays; but a code on its way still works, and makes a
+// new user.
 func (s *Server) removeUser(c *call) (object, error) {
 	id, err := c.str("userId")
 	if err != nil {
@@ -125,8 +131,6 @@ func (s *Server) removeUser(c *call) (object, error) {
 	if u == nil {
 		return ok(nil), nil
 	}
-	s.core.dropAll(contact{phone: u.phone})
-	s.core.dropAll(contact{email: u.email})
 	s.core.unindex(u)
 	delete(s.core.users, id)
 	for handle := range s.core.byUser[id] {
@@ -152,7 +156,8 @@ func (s *Server) listUsers(c *call) (object, error) {
 	if given && order != "ASC" && order != "DESC" {
 		return nil, bad("timeJoinedOrder can be either ASC OR DESC")
 	}
-	limit, err := pageSize(c)
+	search := tagsOf(c)
+	limit, err := pageSize(c, search.any())
 	if err != nil {
 		return nil, err
 	}
@@ -160,26 +165,41 @@ func (s *Server) listUsers(c *call) (object, error) {
 	if order == "DESC" {
 		slices.SortStableFunc(list, func(a, b *user) int { return b.joined.Compare(a.joined) })
 	}
+	if search.any() { // the core answers a search on one page, and looks at no recipe
+		list = slices.DeleteFunc(list, func(u *user) bool { return !search.finds(u) })
+		return ok(object{"users": userList(list)}), nil
+	}
 	if list, err = afterToken(list, c.query["paginationToken"], order == "DESC"); err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(u *user) bool { return !matches(u, c) })
-	answer := ok(nil)
-	if len(list) > limit {
-		next := list[limit]
-		list = list[:limit]
-		token := next.id + ";" + strconv.FormatInt(next.joined.UnixMilli(), 10)
-		answer["nextPaginationToken"] = base64.StdEncoding.EncodeToString([]byte(token))
+	if !passwordlessAsked(c) {
+		list = nil
 	}
+	if len(list) <= limit {
+		return ok(object{"users": userList(list)}), nil
+	}
+	token := list[limit].id + ";" + strconv.FormatInt(list[limit].joined.UnixMilli(), 10)
+	return ok(object{
+		"users":               userList(list[:limit]),
+		"nextPaginationToken": base64.StdEncoding.EncodeToString([]byte(token)),
+	}), nil
+}
+
+func userList(list []*user) []object {
 	users := make([]object, len(list))
 	for i, u := range list {
 		users[i] = object{"recipeId": "passwordless", "user": u.json()}
 	}
-	answer["users"] = users
-	return answer, nil
+	return users
 }
 
-// recipes checks includeRecipeIds. All users are passwordless ones, so a list without that recipe finds nobody.
+// passwordlessAsked reports whether includeRecipeIds lets passwordless users through; the stand-in has no others.
+func passwordlessAsked(c *call) bool {
+	ids := c.query["includeRecipeIds"]
+	return ids == "" || strings.Contains(ids, "passwordless")
+}
+
+// recipes checks includeRecipeIds.
 func recipes(c *call) error {
 	for _, id := range strings.Split(c.query["includeRecipeIds"], ",") {
 		switch strings.TrimSpace(id) {
@@ -191,7 +211,7 @@ func recipes(c *call) error {
 	return nil
 }
 
-func pageSize(c *call) (int, error) {
+func pageSize(c *call, search bool) (int, error) {
 	raw, given := c.query["limit"]
 	if !given {
 		return defaultPage, nil
@@ -200,7 +220,7 @@ func pageSize(c *call) (int, error) {
 	switch {
 	case err != nil:
 		return 0, bad("Field name 'limit' must be an int in the GET request")
-	case limit > maxPage:
+	case limit > maxPage && !search:
 		return 0, bad("max limit allowed is %d", maxPage)
 	case limit < 1:
 		return 0, bad("limit must a positive integer with min value 1")
@@ -229,19 +249,21 @@ func afterToken(list []*user, token string, newestFirst bool) ([]*user, error) {
 	}), nil
 }
 
-// matches applies the search for numbers and addresses ("a;b": either).
-func matches(u *user, c *call) bool {
-	if ids := c.query["includeRecipeIds"]; ids != "" && !strings.Contains(ids, "passwordless") {
-		return false
-	}
-	phones, addresses := tags(c.query["phone"]), tags(c.query["email"])
-	if len(phones)+len(addresses) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(phones, func(t string) bool { return strings.HasPrefix(u.phone, t) }) ||
-		slices.ContainsFunc(addresses, func(t string) bool {
-			return strings.HasPrefix(u.email, t) || strings.Contains(u.email, "@"+t)
-		})
+// search is what numbers and addresses are looked for: "a;b" finds either, number and address together both.
+type search struct{ phones, addresses []string }
+
+func tagsOf(c *call) search {
+	return search{phones: tags(c.query["phone"]), addresses: tags(c.query["email"])}
+}
+
+func (q search) any() bool { return len(q.phones)+len(q.addresses) > 0 }
+
+func (q search) finds(u *user) bool {
+	byPhone := slices.ContainsFunc(q.phones, func(t string) bool { return strings.HasPrefix(u.phone, t) })
+	byAddress := slices.ContainsFunc(q.addresses, func(t string) bool {
+		return strings.HasPrefix(u.email, t) || strings.Contains(u.email, "@"+t)
+	})
+	return (byPhone || len(q.phones) == 0) && (byAddress || len(q.addresses) == 0)
 }
 
 func tags(raw string) []string {
@@ -259,8 +281,13 @@ func (s *Server) countUsers(c *call) (object, error) {
 	if err := recipes(c); err != nil {
 		return nil, err
 	}
+	if !strings.EqualFold(c.query["includeAllTenants"], "true") {
+		if err := c.knownTenant(); err != nil {
+			return nil, err
+		}
+	}
 	n := len(s.core.users)
-	if ids := c.query["includeRecipeIds"]; ids != "" && !strings.Contains(ids, "passwordless") {
+	if !passwordlessAsked(c) {
 		n = 0
 	}
 	return ok(object{"count": n}), nil
