@@ -101,7 +101,7 @@ func (c Config) complete() (Config, error) {
 		c.Languages = []string{"id", "en"}
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = time.Now //nolint:forbidigo // the default of the Now field itself
 	}
 	return c, nil
 }

@@ -73,11 +73,10 @@ func TestTrustedOriginMayPost(t *testing.T) {
 func TestPanicInTheMiddleOfAResponseCutsItOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.sessions.sdk = func(w http.ResponseWriter, _ *http.Request) {
+	b.sessions.sdk = func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte(`{"status":`))
-		var none map[string]int
-		none["x"]++
+		_ = []int{}[len(r.URL.Path)]
 	}
 	server := httptest.NewServer(b.handler)
 	t.Cleanup(server.Close)
@@ -91,7 +90,7 @@ func TestPanicInTheMiddleOfAResponseCutsItOff(t *testing.T) {
 		require.ErrorContains(t, err, "unexpected EOF")
 	}
 	server.Close()
-	require.Contains(t, b.log.String(), "assignment to entry in nil map")
+	require.Contains(t, b.log.String(), "index out of range")
 }
 
 func TestNewServerDoesNotWaitForever(t *testing.T) {

@@ -23,7 +23,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("/", s.notFound)
 
-	var h http.Handler = s.cfg.Sessions.Routes(mux)
+	h := s.cfg.Sessions.Routes(mux)
 	h = bounded(h)
 	s.origins.SetDenyHandler(http.HandlerFunc(s.foreignOrigin))
 	h = s.origins.Handler(h)

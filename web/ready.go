@@ -82,10 +82,8 @@ type check struct {
 }
 
 func (c *check) start(ctx context.Context) <-chan error {
-	select {
-	case <-c.running: // it came back after nobody waited any more: that answer is old
+	if len(c.running) > 0 { // it came back after nobody waited any more: that answer is old
 		c.running = nil
-	default:
 	}
 	if c.running == nil {
 		c.running = make(chan error, 1)

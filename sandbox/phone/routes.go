@@ -96,7 +96,7 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	beat := time.NewTicker(p.cfg.Beat)
 	defer beat.Stop()
 	for {
-		ok := true
+		var ok bool
 		select {
 		case <-r.Context().Done():
 			return
