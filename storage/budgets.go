@@ -37,15 +37,17 @@ func (s *Store) Spend(ctx context.Context, holder string, now time.Time, budgets
 		if holder != "" && rows[budgets[0].Key].holder == holder {
 			return errNothingSpent // it was granted to this holder before
 		}
-		for _, b := range budgets {
-			next, granted := take(b, rows[b.Key].tat, now)
-			if !granted {
-				empty = b.Key
-				return errNothingSpent
-			}
-			rows[b.Key] = spending{tat: next, holder: holder}
+		healed, err := healBudgets(ctx, q, budgets, rows, now)
+		if err != nil {
+			return err
 		}
-		return saveBudgets(ctx, q, rows)
+		if empty = take(budgets, rows, holder, now); empty == "" {
+			return saveBudgets(ctx, q, rows)
+		}
+		if healed {
+			return nil
+		}
+		return errNothingSpent
 	})
 	if err != nil && !errors.Is(err, errNothingSpent) {
 		return "", fmt.Errorf("spend: %w", err)
@@ -53,12 +55,32 @@ func (s *Store) Spend(ctx context.Context, holder string, now time.Time, budgets
 	return empty, nil
 }
 
-// take spends one event of b. A theoretical arrival time further ahead than a wholly spent budget can be comes from
-// a clock that was wrong, or from a wider budget of an older configuration: it counts as wholly spent.
-func take(b bot.Budget, tat int64, now time.Time) (next int64, granted bool) {
-	every, start := int64(b.Every), now.UnixNano()
-	tat = min(max(tat, start), start+every*int64(b.Burst))
-	return tat + every, tat-start <= every*int64(b.Burst-1)
+// take spends one event of each budget in rows, or names the first budget that is empty.
+func take(budgets []bot.Budget, rows map[string]spending, holder string, now time.Time) (empty string) {
+	for _, b := range budgets {
+		tat := max(rows[b.Key].tat, now.UnixNano())
+		if tat-now.UnixNano() > int64(b.Every)*int64(b.Burst-1) {
+			return b.Key
+		}
+		rows[b.Key] = spending{tat: tat + int64(b.Every), holder: holder}
+	}
+	return ""
+}
+
+// healBudgets notices a theoretical arrival time that is further ahead than a wholly spent budget's. Only a clock that
+// was wrong, or a wider budget of an older configuration, gets so far. It counts as wholly spent now, for good.
+func healBudgets(ctx context.Context, q querier, budgets []bot.Budget, rows map[string]spending, now time.Time) (healed bool, err error) {
+	for _, b := range budgets {
+		most := now.UnixNano() + int64(b.Every)*int64(b.Burst)
+		if row := rows[b.Key]; row.tat > most {
+			rows[b.Key] = spending{tat: most, holder: row.holder}
+			if err := saveBudgets(ctx, q, map[string]spending{b.Key: rows[b.Key]}); err != nil {
+				return false, err
+			}
+			healed = true
+		}
+	}
+	return healed, nil
 }
 
 // lockBudgets reads the rows, making what is missing, and keeps others from spending them until the transaction
