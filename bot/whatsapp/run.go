@@ -184,7 +184,10 @@ func (c *Client) logStates(ctx context.Context) {
 			if s.State.maySend() {
 				e = c.log.Info()
 			}
-			e.Str("state", string(s.State)).Str("reason", s.Reason).Time("until", s.Until).Msg("line state")
+			if !s.Until.IsZero() {
+				e = e.Time("until", s.Until)
+			}
+			e.Str("state", string(s.State)).Str("reason", s.Reason).Msg("line state")
 		case <-ctx.Done():
 			return
 		}

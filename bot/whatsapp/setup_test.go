@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	ourDigits   = "6281200000001"
+	ourDigits   = "6281100000001"
 	theirDigits = "6281298765432"
 	theirLID    = "123456789012345"
 )

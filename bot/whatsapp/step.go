@@ -32,7 +32,7 @@ type step struct {
 const (
 	outdatedPause = time.Hour
 	banGuess      = time.Hour
-	banMargin     = 10 * time.Second // a ban has ended for certain
+	banMargin     = time.Second // for the rounding of its end
 	lockGuessMin  = time.Minute
 	lockGuessMax  = time.Hour
 )
