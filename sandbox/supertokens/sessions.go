@@ -160,7 +160,7 @@ func (s *Server) verifySession(c *call) (object, error) {
 		}
 	}
 	a, err := s.readAccess(token)
-	if errors.Is(err, errTryRefresh) {
+	if err != nil {
 		return no(tryRefresh, err.Error()), nil
 	}
 	if flags[0] && flags[1] && (a.antiCsrf == "" || given != a.antiCsrf) {
@@ -256,7 +256,7 @@ func (s *Server) regenerate(c *call) (object, error) {
 		return nil, err
 	}
 	a, err := peekAccess(token)
-	if errors.Is(err, errTryRefresh) {
+	if errors.As(err, new(unusable)) {
 		return no(unauthorised, err.Error()), nil
 	}
 	if err != nil {

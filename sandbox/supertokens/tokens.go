@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,21 +63,23 @@ func orNull(s string) any {
 	return s
 }
 
-// errTryRefresh is what makes an access token unusable while its session may live.
-var errTryRefresh = errors.New("access token unusable")
+// unusable is why an access token cannot be used while its session may live.
+type unusable struct{ why string }
+
+func (u unusable) Error() string { return u.why }
 
 // readAccess verifies an access token and its expiry.
 func (s *Server) readAccess(token string) (access, error) {
 	claims, err := s.keys.verify(token)
 	if err != nil {
-		return access{}, fmt.Errorf("%w: %w", errTryRefresh, err)
+		return access{}, unusable{err.Error()}
 	}
 	a, err := accessOf(claims)
 	if err != nil {
 		return a, err
 	}
 	if a.expires.Before(s.now()) {
-		return a, fmt.Errorf("%w: Access token expired", errTryRefresh)
+		return a, unusable{"Access token expired"}
 	}
 	return a, nil
 }
@@ -95,7 +96,7 @@ func peekAccess(token string) (access, error) {
 func accessOf(claims map[string]any) (access, error) {
 	for _, name := range protected() {
 		if _, there := claims[name]; !there {
-			return access{}, fmt.Errorf("%w: it has no %s", errTryRefresh, name)
+			return access{}, unusable{"Access token does not contain all the information. Maybe the structure has changed? " + name}
 		}
 	}
 	word := func(name string) string { v, _ := claims[name].(string); return v }
