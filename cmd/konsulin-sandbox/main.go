@@ -24,7 +24,7 @@ func run() int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newBot())
+	root.AddCommand(newDemo(), newBot())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "konsulin-sandbox:", err)
 		return 1
