@@ -53,7 +53,7 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.Lock()
 	defer c.Unlock()
-	return time.Now().Add(c.ahead) //nolint:forbidigo // the clock of these tests
+	return time.Now().Add(c.ahead)
 }
 
 func (c *clock) add(d time.Duration) {
@@ -157,7 +157,7 @@ func (g *target) try(t *testing.T, x exchange, vars map[string]string) {
 	}
 	res, err := g.client.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	got := readAll(t, res.Body)
 	at := x.method + " " + x.path + " " + x.body
 	require.Equal(t, x.status, res.StatusCode, "%s\nanswered %s", at, got)

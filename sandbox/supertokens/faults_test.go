@@ -40,7 +40,7 @@ func (b *bench) do(t testing.TB, method, path, body string) (status int, answer 
 	if err != nil {
 		return 0, nil, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
 	if err == nil && json.Unmarshal(raw, &answer) != nil {
 		answer = map[string]any{"text": string(raw)}

@@ -219,7 +219,7 @@ func (w *world) call(t *testing.T, c *http.Client, method, path string) (int, st
 	req.Header.Set("rid", "session")
 	res, err := c.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	return res.StatusCode, readAll(t, res.Body)
 }
 

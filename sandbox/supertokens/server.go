@@ -83,7 +83,7 @@ func setDefaults(o *Options) {
 		o.RefreshTokenValidity = defaultRefreshToken
 	}
 	if o.Now == nil {
-		o.Now = time.Now //nolint:forbidigo // the default of the Now field
+		o.Now = time.Now
 	}
 }
 
@@ -101,15 +101,15 @@ func listen(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %q: the stand-in binds loopback addresses only", addr)
 	}
 	if port != "0" {
-		return net.Listen("tcp", addr) //nolint:noctx // listening does not wait
+		return net.Listen("tcp", addr)
 	}
 	for range 50 {
 		candidate := net.JoinHostPort(host, fmt.Sprint(20000+rand.IntN(12000)))
-		if l, err := net.Listen("tcp", candidate); err == nil { //nolint:noctx // listening does not wait
+		if l, err := net.Listen("tcp", candidate); err == nil {
 			return l, nil
 		}
 	}
-	return net.Listen("tcp", addr) //nolint:noctx // listening does not wait
+	return net.Listen("tcp", addr)
 }
 
 // serve runs the HTTP server on l until stop. The caller holds net or is New.

@@ -148,7 +148,7 @@ func (s *Server) issueRefresh(r refresh) (token string, shown object, err error)
 	}, nil
 }
 
-var errRefreshToken = errors.New("Invalid refresh token") //nolint:revive,staticcheck // the core's own words
+var errRefreshToken = errors.New("the refresh token is not one that this core made")
 
 func (s *Server) readRefresh(token string) (refresh, error) {
 	var r refresh

@@ -22,7 +22,7 @@ func (g *target) ask(t *testing.T, method, path, body string) map[string]any {
 	req.Header.Set("cdi-version", "3.1")
 	res, err := g.client.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	raw := readAll(t, res.Body)
 	require.Equal(t, http.StatusOK, res.StatusCode, raw)
 	var answer map[string]any
@@ -71,7 +71,7 @@ func TestAccessTokensCarryWhatTheSDKReads(t *testing.T) {
 				"sub": "u", "tId": "public", "sessionHandle": made["session"].(map[string]any)["handle"],
 				"parentRefreshTokenHash1": nil, "antiCsrfToken": made["antiCsrfToken"],
 				"a": []any{1.0, map[string]any{"b": nil}}, "n": nil, "iss": "http://127.0.0.1/auth",
-			}, map[string]any(claims))
+			}, claims)
 		})
 	}
 }
