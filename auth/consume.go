@@ -65,16 +65,16 @@ func (s *Service) consumePOST(
 		resp.RestartFlowError = &struct{}{}
 		return resp, nil
 	case errors.Is(err, errSpent):
-		s.undecided(options.Res, ReasonNewLink)
+		s.excuse(options.Res, ReasonNewLink)
 		return resp, nil
 	case err != nil:
-		s.undecided(options.Res, ReasonTryAgain)
+		s.excuse(options.Res, ReasonTryAgain)
 		return resp, nil
 	}
 	made, err := s.newSession(options.Req, options.Res, who.ID)
 	if err != nil {
 		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
-		s.undecided(options.Res, ReasonNewLink)
+		s.excuse(options.Res, ReasonNewLink)
 		return resp, nil
 	}
 	resp.OK = &struct {
@@ -234,17 +234,19 @@ func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, er
 		return account{}, errTryAgain
 	}
 	end, who, err := s.lookAt(ctx, i, sure(why) == unknown)
-	switch {
-	case err != nil:
+	if err != nil {
 		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
-		return account{}, errTryAgain
-	case end == consumed:
+	}
+	switch end {
+	case consumed:
 		return who, s.finishOrLeave(ctx, i, who)
-	case end == dead:
+	case dead:
 		s.abandon(ctx, i, false, "the code is gone")
 		return account{}, errRestart
-	case end == unspent:
+	case unspent:
 		s.abandon(ctx, i, true, "the code was not consumed")
+	case undecided:
+		s.leave(i)
 	}
 	return account{}, errTryAgain
 }

@@ -181,7 +181,7 @@ func TestCodeThatDiedAtTheCoreRestartsTheFlow(t *testing.T) {
 // What the core did not get, or did not do, leaves the link as good as before.
 func TestLinkSurvivesACoreThatDidNothing(t *testing.T) {
 	for name, fault := range map[string]func(*proxy){
-		"refused connection": func(p *proxy) { p.down() },
+		"refused connection": func(*proxy) {},
 		"500":                func(p *proxy) { p.set(func(p *proxy) { p.fail[consumeCode] = 500 }) },
 		"503":                func(p *proxy) { p.set(func(p *proxy) { p.fail[consumeCode] = 503 }) },
 		"401":                func(p *proxy) { p.set(func(p *proxy) { p.fail[consumeCode] = 401 }) },
@@ -193,6 +193,9 @@ func TestLinkSurvivesACoreThatDidNothing(t *testing.T) {
 			w := setup(t)
 			m := w.fresh()
 			fault(w.proxy)
+			if name == "refused connection" {
+				w.down()
+			}
 			a := w.browser().consume(m)
 			require.Equal(t, http.StatusOK, a.status)
 			require.Equal(t, "GENERAL_ERROR", a.says("status"))
@@ -259,7 +262,11 @@ func TestUndecidedLinkWaitsUntilTheCoreMustBeDone(t *testing.T) {
 	v, err := w.service.Link(context.Background(), m.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.ViewOpen, v.State)
-	w.clock.advance(w.service.Settle() + coreTimeout)
+	w.clock.advance(coreTimeout * 2)
+	n, err := w.service.Reconcile(context.Background(), w.clock.Now())
+	require.NoError(t, err)
+	require.Zero(t, n, "a sweep waits as well")
+	w.clock.advance(w.service.Settle())
 	require.Equal(t, "OK", w.browser().consume(m).says("status"), "the next try looks after it")
 	require.Len(t, w.store.recorded(), 1)
 	require.Zero(t, w.store.openIntents())

@@ -215,7 +215,7 @@ func (c *core) explain(op string, err error) *CoreError {
 	e := &CoreError{Op: op, Host: c.host, Reason: errUnexpected.Error()}
 	var known *CoreError
 	var status *statusError
-	var dial *net.OpError
+	var network *net.OpError
 	var timeout interface{ Timeout() bool }
 	var wrong runtime.Error
 	switch {
@@ -227,11 +227,13 @@ func (c *core) explain(op string, err error) *CoreError {
 		e.Status, e.Reason, e.certainty = status.status, statusReason(status.status), statusCertainty(status.status)
 	case errors.Is(err, context.Canceled):
 		e.Reason, e.cause = "the caller did not wait for the answer", context.Canceled
-	case errors.As(err, &dial) && dial.Op == "dial",
+	case errors.As(err, &network) && network.Op == "dial",
 		strings.Contains(err.Error(), "no SuperTokens core available"): // the SDK's words for a refused connection
 		e.Reason, e.certainty = "it cannot be reached (is it running? see auth.core_uri)", untouched
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Reason, e.cause = fmt.Sprintf("no answer within %s (auth.core_timeout)", c.timeout), context.DeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
+		e.Reason = "the connection was cut before an answer came"
 	case strings.Contains(err.Error(), "status code: 429"): // the SDK's words, after its own repeats
 		e.Status, e.Reason, e.certainty = http.StatusTooManyRequests, "too many requests", untouched
 	case strings.Contains(err.Error(), "not compatible with this Golang SDK"):

@@ -20,7 +20,7 @@ func TestPingSaysWhatIsWrong(t *testing.T) {
 		fault func(*world)
 		says  string
 	}{
-		"refused":    {func(w *world) { w.proxy.down() }, "cannot be reached"},
+		"refused":    {func(w *world) { w.down() }, "cannot be reached"},
 		"wrong key":  {func(w *world) { w.proxy.set(func(p *proxy) { p.fail[tenant] = 401 }) }, "auth.api_key"},
 		"not a core": {func(w *world) { w.proxy.set(func(p *proxy) { p.fail[apiVersion] = 404 }) }, "auth.core_uri"},
 		"a web page": {func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[apiVersion] = "<html>" }) }, "no version"},
@@ -94,8 +94,8 @@ func TestHangingCoreHoldsNobodyLongerThanTheTimeout(t *testing.T) {
 
 func TestStartsWithoutTheCore(t *testing.T) {
 	w := setup(t)
+	w.down()
 	w.stop()
-	w.proxy.down()
 	w.start()
 	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t))
 	require.ErrorContains(t, err, "cannot be reached")

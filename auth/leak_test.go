@@ -87,7 +87,7 @@ func TestNothingLeaks(t *testing.T) {
 	b.consume(keep(w.fresh()))
 	_, err := w.service.Reconcile(context.Background(), w.clock.Now().Add(time.Hour))
 	errs = append(errs, err)
-	w.proxy.down()
+	w.down()
 	late := newNumber(t)
 	secrets = append(secrets, late.Digits())
 	_, _, err = w.service.CreateLink(context.Background(), late, newReply(t))

@@ -63,7 +63,7 @@ func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
 		"noting it, before":        func(w *world) { w.store.fail("LinkAlone", 1) },
 		"noting it, answer lost":   func(w *world) { w.store.loseAnswer("LinkAlone", 1) },
 		"looking it up, at first":  func(w *world) { w.store.fail("LinkByReply", 1) },
-		"the whole core, for once": func(w *world) { w.proxy.down() },
+		"the whole core, for once": func(w *world) { w.down() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t)

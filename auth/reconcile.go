@@ -56,7 +56,7 @@ func (s *Service) settle(ctx context.Context, i Intent) (closed bool, err error)
 		return false, nil
 	}
 	defer s.unclaim(i.ID)
-	end, who, err := s.lookAt(ctx, i, false)
+	end, who, err := s.lookAt(ctx, i, s.inFlight(i))
 	if err != nil {
 		return false, err
 	}
@@ -70,10 +70,42 @@ func (s *Service) settle(ctx context.Context, i Intent) (closed bool, err error)
 	case undecided:
 		return false, nil
 	}
-	if errors.Is(err, ErrTaken) {
-		return false, nil // somebody else was faster
+	switch {
+	case errors.Is(err, ErrTaken): // somebody else was faster
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("close intent: %w", err)
 	}
-	return err == nil, err
+	s.mu.Lock()
+	delete(s.undecided, i.ID)
+	s.mu.Unlock()
+	return true, nil
+}
+
+// inFlight says whether the core may still be working on an intent's code. A core that did not answer in time once may
+// be slow; after a crash, it had the time that every call gets.
+func (s *Service) inFlight(i Intent) bool {
+	s.mu.Lock()
+	_, slow := s.undecided[i.ID]
+	s.mu.Unlock()
+	limit := s.cfg.CoreTimeout
+	if slow {
+		limit = s.Settle()
+	}
+	return s.now().Sub(i.StartedAt) < limit
+}
+
+// leave notes an intent that a request of this process could not decide.
+func (s *Service) leave(i Intent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for id, since := range s.undecided { // closed by another process, or soon to be closed anyway
+		if now.Sub(since) > s.Settle() {
+			delete(s.undecided, id)
+		}
+	}
+	s.undecided[i.ID] = i.StartedAt
 }
 
 // lookAt asks the core what became of an intent's code. When the core may still be working on it (inFlight), a code
@@ -141,17 +173,17 @@ func (s *Service) accountOf(ctx context.Context, i Intent) (account, bool, error
 
 // claim takes an intent for the caller; false when somebody in this process works on it.
 func (s *Service) claim(intentID string) bool {
-	s.busy.Lock()
-	defer s.busy.Unlock()
-	if _, taken := s.busy.intents[intentID]; taken {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.busy[intentID]; taken {
 		return false
 	}
-	s.busy.intents[intentID] = struct{}{}
+	s.busy[intentID] = struct{}{}
 	return true
 }
 
 func (s *Service) unclaim(intentID string) {
-	s.busy.Lock()
-	defer s.busy.Unlock()
-	delete(s.busy.intents, intentID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, intentID)
 }

@@ -121,7 +121,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 	case r.Context().Err() != nil: // nobody to answer
 	case path == consumePath:
 		s.log.Error().Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
-		s.undecided(w, ReasonTryAgain)
+		s.excuse(w, ReasonTryAgain)
 	default:
 		s.away(w, r, s.core.explain("serve "+path, err))
 	}
@@ -132,8 +132,8 @@ func isObject(body []byte) bool {
 	return json.Unmarshal(body, &object) == nil && object != nil
 }
 
-// undecided answers the consume route in the form that SuperTokens' front ends know, with a reason for ours.
-func (s *Service) undecided(w http.ResponseWriter, reason string) {
+// excuse answers the consume route in the form that SuperTokens' front ends know, with a reason for ours.
+func (s *Service) excuse(w http.ResponseWriter, reason string) {
 	message := "Signing in did not work just now. Please try again in a moment."
 	if reason == ReasonNewLink {
 		message = "Signing in did not work. Please ask for a new link."

@@ -70,10 +70,10 @@ type Service struct {
 	log     zerolog.Logger
 	base    string // apiBasePath as the SDK compares it
 
-	busy struct { // intents that a request or a sweep of this process works on
-		sync.Mutex
-		intents map[string]struct{}
-	}
+	mu        sync.Mutex
+	busy      map[string]struct{}  // intents that a request or a sweep of this process works on
+	undecided map[string]time.Time // intents whose code the core may be working on although we gave up waiting, and since when
+
 	keysUsed atomic.Bool // the SDK holds the core's keys, and a goroutine for them
 	verify   sync.Mutex  // see sessionFunctions
 }
@@ -93,9 +93,8 @@ func New(_ context.Context, cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, links: cfg.Links, signIns: cfg.SignIns, seal: seal, core: newCore(cfg.CoreURI, cfg.CoreTimeout),
-		now: cfg.Now, log: cfg.Log,
+		now: cfg.Now, log: cfg.Log, busy: map[string]struct{}{}, undecided: map[string]time.Time{},
 	}
-	s.busy.intents = map[string]struct{}{}
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of the Now field
 	}

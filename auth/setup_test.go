@@ -129,6 +129,16 @@ func (w *world) stop() {
 	w.service = nil
 }
 
+// down stops the core, as far as the Service can see, and waits until it does see that.
+func (w *world) down() {
+	w.t.Helper()
+	w.proxy.down()
+	require.Eventually(w.t, func() bool {
+		err := w.service.Ping(context.Background())
+		return err != nil && strings.Contains(err.Error(), "cannot be reached")
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
 // page is what stands behind the routes: who am I.
 func (w *world) page(rw http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/whoami" {
