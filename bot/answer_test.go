@@ -161,6 +161,7 @@ func TestStaleRequestsAreToldOnceASixHours(t *testing.T) {
 func TestOutageIsToldAtThePaceOfTheBudgetAndNeverAfterSixHours(t *testing.T) {
 	t.Parallel()
 	w := setup(t, func(c *Config) { c.Limits.Notices = Rate{Burst: 10, Every: 5 * time.Minute} })
+	w.eager = true
 	sent := w.now
 	w.now = w.now.Add(time.Hour)
 	for i := range 200 {
@@ -194,6 +195,21 @@ func TestFreshTapDoesNotWaitBehindStaleOnes(t *testing.T) {
 	w.receive(t, number(t, 10), "B", tap)
 	w.run()
 	require.Equal(t, 1, w.shownLinks(number(t, 10).Digits()))
+}
+
+func TestRequestThatGrewStaleDoesNotHoldUpTheNext(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(c *Config) { c.Limits.Notices = Rate{Burst: 1, Every: 24 * time.Hour} })
+	n := number(t, 10)
+	w.coreDown = errors.New("connection refused")
+	w.receive(t, n, "A", tap)
+	w.run() // that it takes longer: the only notice of the day
+	w.wait(2*time.Minute+time.Second, time.Second)
+	w.coreDown = nil
+	w.receive(t, n, "B", tap)
+	w.run()
+	require.Equal(t, []string{"stale"}, w.refused(n, "A"))
+	require.Equal(t, 1, w.shownLinks(n.Digits()))
 }
 
 func TestRequestsSentTogetherGetOneAnswer(t *testing.T) {
@@ -249,7 +265,7 @@ func TestCoreAwayIsToldOnceAndAnsweredWhenItIsBack(t *testing.T) {
 	require.Contains(t, w.sent[0].Text, "lebih lama dari biasanya")
 	w.receive(t, n, "B", tap)
 	w.coreDown = nil
-	w.wait(2*time.Second, time.Second)
+	w.wait(4*time.Second, time.Second)
 	require.Equal(t, 1, w.shownLinks(n.Digits()))
 	require.Len(t, w.seen(n.Digits()), 2)
 	require.Empty(t, w.refused(n, "A"))

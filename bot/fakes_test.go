@@ -3,6 +3,7 @@ package bot
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -30,6 +31,7 @@ type world struct {
 	links   map[string]*link
 	order   []string // reply ids, as their links were made
 	queue   []*work
+	eager   bool // jobs are tried again every second, whatever pause they asked for
 
 	lineDown error
 	coreDown error
@@ -150,7 +152,7 @@ func (w *world) due() *work {
 	return nil
 }
 
-// work runs one job and settles it. The tests do not see how long After asked for, so the next run is a second later.
+// work runs one job and settles it. What After asked for is not to be seen from here, so the Bot is asked again.
 func (w *world) work(j *work) {
 	j.runs++
 	j.Attempt = 1
@@ -160,7 +162,13 @@ func (w *world) work(j *work) {
 	case j.err == nil:
 		j.state = "done"
 	case j.later:
-		j.runAt = w.now.Add(time.Second)
+		var of ticket
+		_ = json.Unmarshal(j.Payload, &of)
+		pause, _ := w.bot.pause(of)
+		if w.eager {
+			pause = time.Second
+		}
+		j.runAt = w.now.Add(pause)
 	case jobs.IsPermanent(j.err):
 		j.state = "dead"
 	default:
@@ -301,7 +309,7 @@ func (w *world) Refused(_ context.Context, sender, id, reason string) error {
 		if r == nil {
 			return errors.New("refused a message that was never accepted")
 		}
-		if !slices.Contains(r.refused, reason) {
+		if len(r.refused) == 0 { // the first reason stays
 			r.refused = append(r.refused, reason)
 		}
 		return nil

@@ -176,7 +176,7 @@ func TestStrangersStayWithinTheSharedBudgets(t *testing.T) {
 	require.Len(t, w.sent, 5)
 	w.wait(time.Hour, 10*time.Second)
 	require.LessOrEqual(t, len(w.sent), 5+60)
-	require.Greater(t, len(w.sent), 60)
+	require.Greater(t, len(w.sent), 30, "they wait, they are not refused")
 }
 
 func TestLIDAdminRefused(t *testing.T) {

@@ -47,7 +47,8 @@ type Inbox interface {
 	// Accept commits the message and its job in one transaction, unique on (Sender, ID); fresh is false when it was
 	// known, and then nothing is written. When it returns nil the message will be answered, whatever happens.
 	Accept(ctx context.Context, a Accepted) (fresh bool, err error)
-	// Refused records the one reason why an accepted message got no answer ("limited", "stale", …).
+	// Refused records the one reason why an accepted message got no answer ("limited", "stale", …). The first reason
+	// stays: a job that is run again may come to another.
 	Refused(ctx context.Context, sender, id, reason string) error
 }
 
