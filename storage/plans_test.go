@@ -1,0 +1,222 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/stretchr/testify/require"
+)
+
+// spy notes the statements that reach the database.
+type spy struct {
+	querier
+	log *statements
+}
+
+type statements struct {
+	mu   sync.Mutex
+	seen map[string][]any
+}
+
+func (s *statements) note(query string, args []any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[query] = args
+}
+
+func (s spy) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s.log.note(query, args)
+	return s.querier.ExecContext(ctx, query, args...)
+}
+
+func (s spy) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s.log.note(query, args)
+	return s.querier.QueryContext(ctx, query, args...)
+}
+
+func (s spy) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s.log.note(query, args)
+	return s.querier.QueryRowContext(ctx, query, args...)
+}
+
+// spyEngine is an engine whose statements are noted.
+type spyEngine struct {
+	engine
+	log *statements
+}
+
+func (e spyEngine) reader() querier { return spy{e.engine.reader(), e.log} }
+
+func (e spyEngine) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+	return e.engine.write(ctx, func(ctx context.Context, q querier) error { return fn(ctx, spy{q, e.log}) })
+}
+
+// login does everything that one login asks of the store, from the message to the recorded sign-in.
+func login(tb testing.TB, b bundle, i int) {
+	tb.Helper()
+	ctx, who, reply := tb.Context(), number(tb, i), fmt.Sprint("reply ", i)
+	_, err := b.Accept(ctx, accepted(who.Digits(), fmt.Sprint("message ", i), b.now()))
+	require.NoError(tb, err)
+	taken := b.lease(tb, "me", 4, "login.answer", "reply.send", "command.run")
+	require.Len(tb, taken, 1)
+	_, err = b.LastHuman(ctx, who.Digits())
+	require.NoError(tb, err)
+	_, err = b.LastLogin(ctx, who, reply)
+	require.NoError(tb, err)
+	require.Empty(tb, b.spend(tb, reply, bot.Budget{Key: "n:" + who.Digits(), Burst: 5, Every: time.Minute},
+		bot.Budget{Key: "all", Burst: 1 << 30, Every: time.Microsecond}))
+	_, err = b.LinkByReply(ctx, reply)
+	require.ErrorIs(tb, err, auth.ErrNotFound)
+	l := b.link(tb, i, reply)
+	require.NoError(tb, b.LinkAlone(ctx, reply))
+	b.settle(tb, jobs.Settlement{ID: taken[0].ID, Owner: "me", Outcome: jobs.Done, At: b.now()})
+	_, _, err = b.NextRun(ctx, []string{"login.answer", "reply.send", "command.run"})
+	require.NoError(tb, err)
+	_, err = b.LinkByPreAuth(ctx, l.PreAuthHash)
+	require.NoError(tb, err)
+	in := b.intent(l, fmt.Sprint("intent ", i))
+	require.NoError(tb, b.BeginSignIn(ctx, in))
+	require.NoError(tb, b.RecordSignIn(ctx, b.signIn(in, fmt.Sprint("user ", i))))
+	_, err = b.PatientState(ctx, fmt.Sprint("user ", i))
+	require.NoError(tb, err)
+	_, err = b.OpenIntents(ctx, b.now())
+	require.NoError(tb, err)
+}
+
+// past writes so many finished sign-ins as a million users would have left them, the unfinished jobs of B included.
+// The i-th has the number 6299… so that no login of a test meets it.
+func past(tb testing.TB, b bundle, n int) {
+	tb.Helper()
+	digits, blob := "'6299' || (1000000000 + i)", "zeroblob(0)"
+	series := fmt.Sprintf("(WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) SELECT i FROM s) AS s", n)
+	if b.config.Engine == Postgres {
+		blob, series = "''::bytea", fmt.Sprintf("generate_series(1, %d) AS s (i)", n)
+	}
+	at := b.now().Add(-time.Hour).UnixMilli()
+	for _, statement := range []string{
+		`INSERT INTO messages (sender, id, at, kind, refused) SELECT ` + digits + `, 'old' || i, $1, 'login', '' FROM ` + series,
+		`INSERT INTO jobs (kind, key, serial, payload, state, attempts, run_at, created_at, finished_at, reason, user_id)
+			SELECT 'login.answer', 'old' || i, 'login:' || ` + digits + `, ` + blob + `, 'done', 0, $1, $1, $1, '', NULL FROM ` + series,
+		`INSERT INTO jobs (kind, key, serial, payload, state, attempts, run_at, created_at, reason, user_id)
+			SELECT 'fhir.sync', 'old' || i, 'patient:' || ` + digits + `, ` + blob + `, 'ready', 0, $1, $1, '', 'old' || i FROM ` + series,
+		`INSERT INTO links (reply_id, code_id, pre_auth_hash, number, sealed, requested_at, created_at, expires_at, state, alone)
+			SELECT 'old' || i, 'c' || i, 'old' || i, ` + digits + `, NULL, $1, $1, $1, 'consumed', 1 FROM ` + series,
+		`INSERT INTO intents (id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth, closed_at, outcome)
+			SELECT 'old' || i, 'old' || i, 'c' || i, ` + digits + `, '', $1, $1, '', $1, 'recorded' FROM ` + series,
+		`INSERT INTO budgets (key, tat, holder) SELECT 'n:' || ` + digits + `, $1 * 1000000, 'old' || i FROM ` + series,
+		`INSERT INTO chats (chat, human_at) SELECT ` + digits + `, $1 FROM ` + series,
+		`INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
+			SELECT $1, 'sign-in', ` + digits + `, 'old' || i, 'old' || i, 'old' || i, '{}' FROM ` + series,
+	} {
+		require.NoError(tb, b.raw(tb, strings.ReplaceAll(statement, "$1", fmt.Sprint(at))))
+	}
+}
+
+// TestNoStatementOfALoginReadsAWholeTable asks the engines how they run every statement of a login: each part must be
+// a search in an index, which is O(log n).
+func TestNoStatementOfALoginReadsAWholeTable(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		past(t, b, 3000)
+		if b.config.Engine == Postgres {
+			for _, table := range []string{"messages", "jobs", "links", "intents", "budgets", "chats", "audit"} {
+				require.NoError(t, b.raw(t, "ANALYZE "+table))
+			}
+		}
+		log := &statements{seen: map[string][]any{}}
+		b.engine = spyEngine{b.engine, log}
+		login(t, b, 1)
+		b.engine = b.engine.(spyEngine).engine
+		require.Greater(t, len(log.seen), 20)
+		for query, args := range log.seen {
+			plan := explain(t, b, query, args)
+			for _, line := range plan {
+				require.False(t, readsAll(line), "%s\n%s", strings.Join(plan, "\n"), query)
+			}
+		}
+	})
+}
+
+func explain(t *testing.T, b bundle, query string, args []any) []string {
+	t.Helper()
+	var plan []string
+	errUndo := fmt.Errorf("nothing is to stay")
+	err := b.write(t.Context(), func(ctx context.Context, q querier) error {
+		prefix := "EXPLAIN QUERY PLAN "
+		if b.config.Engine == Postgres {
+			prefix = "EXPLAIN "
+		}
+		err := each(ctx, q, prefix+query, args, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var line string
+			into := []any{&line}
+			if b.config.Engine == SQLite {
+				into = []any{&id, &parent, &unused, &line}
+			}
+			err := rows.Scan(into...)
+			plan = append(plan, line)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return errUndo
+	})
+	require.ErrorIs(t, err, errUndo, query)
+	return plan
+}
+
+// readsAll tells a line of a plan that reads a table from end to end. What the plan made itself (subqueries, unions,
+// lists of values) is small; line_owner and audit_horizon have one row.
+func readsAll(line string) bool {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "SCAN ") { // SQLite
+		table := strings.Fields(line)[1]
+		for _, ours := range []string{"messages", "jobs", "j", "r", "e", "links", "y", "intents", "budgets", "chats", "audit"} {
+			if table == ours {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.Contains(line, "Seq Scan on ") && !strings.Contains(line, "line_owner")
+}
+
+// TestThePlanCheckNoticesAFullScan shows that the test above can fail.
+func TestThePlanCheckNoticesAFullScan(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		past(t, b, 3000)
+		plan := explain(t, b, "SELECT count(*) FROM jobs WHERE reason = $1", []any{"x"})
+		found := false
+		for _, line := range plan {
+			found = found || readsAll(line)
+		}
+		require.True(t, found, strings.Join(plan, "\n"))
+	})
+}
+
+// BenchmarkLogin is what one login costs the store, with an empty database and with a million past sign-ins.
+func BenchmarkLogin(b *testing.B) {
+	for _, engine := range []string{SQLite, Postgres} {
+		for _, before := range []int{0, 1_000_000} {
+			b.Run(fmt.Sprintf("%s/past=%d", engine, before), func(b *testing.B) {
+				s := setup(b, engine)
+				if before > 0 {
+					past(b, s, before)
+				}
+				i := 0
+				for b.Loop() {
+					i++
+					login(b, s, i)
+				}
+			})
+		}
+	}
+}
