@@ -31,37 +31,37 @@ func (b *Bot) sendReply(ctx context.Context, j jobs.Job) error {
 		b.cfg.Counter.Count(kindOther, refusedFailed)
 		return jobs.Permanent(err)
 	}
-	kind, data := kindOther, any(nil)
 	switch r.Reply {
 	case replyOther:
-		data = otherData{Human: plain(b.cfg.Other.Human), Emergency: plain(b.cfg.Other.Emergency)}
+		return b.answerOther(ctx, r)
 	case replyStranger:
-		kind, data = kindStranger, strangerData{WayOut: b.cfg.WayOut}
+		return b.sendDaily(ctx, kindStranger, r, strangerData{WayOut: b.cfg.WayOut})
 	default:
 		return jobs.Permanent(errors.New("a reply that this version does not know"))
 	}
-	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
-		return b.refuse(ctx, kind, r, refusedTooOld)
+}
+
+// answerOther looks at the last moment whether it should speak: a human may have answered, or the policy may have
+// changed, while the job waited. Login requests and commands are answered in a chat with a human all the same, because
+// by pressing the button the user asked for exactly that, and the human cannot give it.
+func (b *Bot) answerOther(ctx context.Context, r request) error {
+	if b.cfg.Other.Policy != OtherReply {
+		return b.refuse(ctx, kindOther, r, countIgnored)
 	}
-	if r.Reply == replyOther {
-		if b.cfg.Other.Policy != OtherReply { // switched off while the job waited
-			return b.refuse(ctx, kind, r, countIgnored)
-		}
-		// Looked up at the last moment: a human may have answered while the job waited. Login requests and commands
-		// are answered in such a chat all the same, because by pressing the button the user asked for exactly that,
-		// and the human cannot give it.
-		human, err := b.humanTalks(ctx, r)
-		if err != nil {
-			return b.later(r, err)
-		}
-		if human {
-			return b.refuse(ctx, kind, r, refusedHuman)
-		}
+	human, err := b.humanTalks(ctx, r)
+	if err != nil {
+		return b.later(r, err)
 	}
-	return b.sendDaily(ctx, kind, r, data)
+	if human {
+		return b.refuse(ctx, kindOther, r, refusedHuman)
+	}
+	return b.sendDaily(ctx, kindOther, r, otherData{Human: plain(b.cfg.Other.Human), Emergency: plain(b.cfg.Other.Emergency)})
 }
 
 func (b *Bot) sendDaily(ctx context.Context, kind string, r request, data any) error {
+	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
+		return b.refuse(ctx, kind, r, refusedTooOld)
+	}
 	result, err := b.tell(ctx, r, notice{
 		purpose: r.Reply, reply: r.Reply, data: data,
 		once: Budget{Key: r.Reply + ":" + r.sender(), Burst: 1, Every: dailyWindow},

@@ -112,7 +112,7 @@ func (b *Bot) retry(ctx context.Context, kind string, r request, cause error) er
 // Pauses between two tries of one job.
 const (
 	pauseMin   = time.Second
-	pauseFresh = 10 * time.Second // while somebody holds the phone and waits
+	pauseFresh = 5 * time.Second // while somebody holds the phone and waits, maybe with the next request behind
 	pauseMax   = 10 * time.Minute
 	pauseShare = 4 // a job waits a fourth of its age: often while it is young, seldom when it is old
 )

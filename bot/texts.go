@@ -119,7 +119,8 @@ func plain(s string) string {
 	s = strings.NewReplacer(splitPairs(lookalike)...).Replace(strings.Join(strings.Fields(s), " "))
 	runes := []rune(s)
 	for i, r := range runes {
-		if r == '_' && !(i > 0 && isWord(runes[i-1]) && i+1 < len(runes) && isWord(runes[i+1])) {
+		inside := i > 0 && isWord(runes[i-1]) && i+1 < len(runes) && isWord(runes[i+1])
+		if r == '_' && !inside {
 			runes[i] = '＿'
 		}
 	}
