@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/socket"
 )
 
@@ -15,10 +14,7 @@ import (
 // text client never needs, and the bound keeps hostile nesting away from the limit of the stack.
 const maxFrame = 1 << 20
 
-var (
-	errFrame  = errors.New("bad frame")
-	errStanza = errors.New("bad stanza")
-)
+var errFrame = errors.New("bad frame")
 
 // frameReader cuts websocket messages into frames: three bytes of length, then the frame. The first bytes of a
 // connection are WhatsApp's header.
@@ -71,33 +67,6 @@ func putLength(frame []byte) error {
 	}
 	frame[0], frame[1], frame[2] = byte(length>>16), byte(length>>8), byte(length)
 	return nil
-}
-
-// decodeStanza reads one decrypted frame. The library's decoder trusts its input and panics on some malformed
-// stanzas; that becomes an error here.
-func decodeStanza(plain []byte) (n *waBinary.Node, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			n, err = nil, fmt.Errorf("%w: %v", errStanza, p)
-		}
-	}()
-	if len(plain) == 0 {
-		return nil, fmt.Errorf("%w: empty frame", errStanza)
-	}
-	if len(plain) > maxFrame {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", errStanza, len(plain), maxFrame)
-	}
-	flags, body := plain[0], plain[1:]
-	if flags&2 != 0 {
-		if body, err = inflate(body); err != nil {
-			return nil, err
-		}
-	}
-	n, err = waBinary.Unmarshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errStanza, err)
-	}
-	return n, nil
 }
 
 func inflate(body []byte) ([]byte, error) {

@@ -49,7 +49,9 @@ func (c *conn) usyncUser(user, asked *waBinary.Node) (waBinary.Node, bool) {
 			content = append(content, deviceList(h.deviceNumbers()))
 		case q.Tag == "lid" && known && jid.Server == types.DefaultUserServer:
 			// Only a number leads to a hidden id. The other way round would reveal what the id hides.
-			content = append(content, waBinary.Node{Tag: "lid", Attrs: waBinary.Attrs{"val": h.lidNow()}})
+			lid := h.lidNow()
+			c.device.learn(h.pn, lid, false)
+			content = append(content, waBinary.Node{Tag: "lid", Attrs: waBinary.Attrs{"val": lid}})
 		case q.Tag == "contact":
 			content = append(content, contactNode(known, nil))
 		}
@@ -69,7 +71,9 @@ func (c *conn) usyncContact(user *waBinary.Node) (waBinary.Node, bool) {
 	h, known := c.srv.handset(pn)
 	answer := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": pn}, Content: children(contactNode(known, typed))}
 	if known {
-		answer.Attrs = waBinary.Attrs{"jid": h.lidNow(), "pn_jid": pn}
+		lid := h.lidNow()
+		c.device.learn(pn, lid, false)
+		answer.Attrs = waBinary.Attrs{"jid": lid, "pn_jid": pn}
 	}
 	return answer, true
 }
