@@ -81,9 +81,12 @@ type life struct {
 	finished chan result      // from workers to the settler
 	settled  chan []result    // from the settler to the loop
 	quit     chan struct{}    // closed when nobody reads finished any more
-	busy     map[int64]bool   // leased by us and not settled yet; the loop's own
+	taken    int              // workers that have a job, or one whose end is not settled yet; the loop's own
 	soonest  time.Time        // when the loop looks again at the latest; the loop's own
 	quiet    map[string]error // failures that were logged and still last; the loop's own
+
+	mu   sync.Mutex
+	busy map[int64]bool // jobs whose handler runs, or whose settlement waits for the store
 }
 
 // Run works jobs until ctx ends. It owns every goroutine that it starts and returns after the last one. When ctx ends
@@ -99,8 +102,8 @@ func (r *Runner) Run(ctx context.Context) error {
 		finished: make(chan result, r.c.Workers),
 		settled:  make(chan []result, 1),
 		quit:     make(chan struct{}),
-		busy:     map[int64]bool{},
 		quiet:    map[string]error{},
+		busy:     map[int64]bool{},
 	}
 	// Handlers outlive ctx by the grace.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -147,7 +150,7 @@ func (l *life) loop(ctx, work context.Context) {
 }
 
 // full tells that every worker has a job.
-func (l *life) full() bool { return len(l.busy) >= l.c.Workers }
+func (l *life) full() bool { return l.taken >= l.c.Workers }
 
 // releaseFormerLife takes back what an earlier process of the same owner held when it was killed.
 func (l *life) releaseFormerLife(ctx context.Context) bool {
@@ -165,7 +168,7 @@ func (l *life) releaseFormerLife(ctx context.Context) bool {
 
 // lease takes as many jobs as there are free workers and starts them. It reports whether there may be more.
 func (l *life) lease(ctx, work context.Context) (more bool) {
-	now, limit := l.c.Now(), l.c.Workers-len(l.busy)
+	now, limit := l.c.Now(), l.c.Workers-l.taken
 	taken, err := l.c.Store.LeaseJobs(ctx, Lease{Owner: l.c.Owner, Kinds: l.kinds, Limit: limit, Now: now, Until: now.Add(l.c.LeaseFor)})
 	if ctx.Err() == nil {
 		l.noted("lease jobs", err)
@@ -175,10 +178,10 @@ func (l *life) lease(ctx, work context.Context) (more bool) {
 		return false
 	}
 	for _, j := range taken {
-		if l.busy[j.ID] {
-			continue // its handler ignores its deadline; the lease is ours again
+		if !l.begin(j.ID) {
+			continue // its handler has overrun its lease, or the store was away for so long; the lease is ours again
 		}
-		l.busy[j.ID] = true
+		l.taken++
 		l.workers.Add(1)
 		go func() {
 			defer l.workers.Done()
@@ -194,6 +197,31 @@ func (l *life) lease(ctx, work context.Context) (more bool) {
 		return false
 	}
 	return again
+}
+
+// begin notes that a job is being worked; false when it is already.
+func (l *life) begin(id int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[id] {
+		return false
+	}
+	l.busy[id] = true
+	return true
+}
+
+// mark notes whether the batch is in our hands. It must not be any more when the store takes its settlements: from
+// then on a retry may be leased again, also by us.
+func (l *life) mark(batch []result, busy bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range batch {
+		if busy {
+			l.busy[b.job.ID] = true
+		} else {
+			delete(l.busy, b.job.ID)
+		}
+	}
 }
 
 // minPause keeps the loop from spinning while a due job is in somebody else's hands.
@@ -220,8 +248,8 @@ func (l *life) due(ctx context.Context) bool {
 // the same serial may wait, or there was no free worker before.
 func (l *life) free(done []result) (look bool) {
 	look = l.full()
+	l.taken -= len(done)
 	for _, d := range done {
-		delete(l.busy, d.job.ID)
 		if d.job.Serial != "" {
 			look = true
 		}

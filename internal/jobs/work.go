@@ -148,12 +148,14 @@ func (l *life) settleAll(ctx context.Context, batch []result) {
 		settlements = append(settlements, b.settlement)
 	}
 	for failed := false; ; failed = true {
+		l.mark(batch, false)
 		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		err := l.c.Store.SettleJobs(write, settlements)
 		cancel()
 		if err == nil {
 			break
 		}
+		l.mark(batch, true)
 		if !failed {
 			l.c.Log.Warn().Str("reason", Reason(err)).Msg("finished jobs cannot be settled; trying again")
 		}
