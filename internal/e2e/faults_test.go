@@ -133,7 +133,8 @@ func TestCoreDown(t *testing.T) {
 	w.awaitReady(b)
 }
 
-// TestLineStates: each way in which WhatsApp refuses the bot shows in state, readiness and log, and nothing is sent.
+// TestLineStates: each way in which WhatsApp refuses the bot shows in state, readiness and log, and nothing is sent,
+// although a request waits for its answer.
 func TestLineStates(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -148,19 +149,22 @@ func TestLineStates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, storage.SQLite)
+			core := newProxy(t)
+			w := newWorld(t, storage.SQLite, core.before)
 			b := w.pairAndStart()
 			u := w.user()
+			core.down(true)
+			_, err := u.Text(t.Context(), w.account, phrase)
+			require.NoError(t, err)
+			w.next(u) // "it will take a moment": the request is accepted and waits for the core
 			c.fault(w.account)
 			w.awaitNotReady(b, c.says)
 			require.Contains(t, b.Log(), c.says)
-			_, err := u.Text(t.Context(), w.account, phrase)
-			require.NoError(t, err)
 			live := newBrowser(t, b.URL()).do(t, http.MethodGet, "/livez", nil)
 			require.Equal(t, http.StatusOK, live.StatusCode, "alive, and not ready")
-			time.Sleep(300 * time.Millisecond) //nolint:forbidigo // nothing to wait for: nothing may happen
-			require.Empty(t, u.Received())
-			require.Zero(t, u.Raw())
+			core.down(false)
+			require.Never(t, func() bool { return u.Raw() > 1 }, 3*time.Second, 50*time.Millisecond, "the answer is not sent")
+			require.Equal(t, 1, w.count(`SELECT COUNT(*) FROM jobs WHERE state IN ('ready', 'running')`), "and not forgotten")
 		})
 	}
 }
