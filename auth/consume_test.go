@@ -328,7 +328,7 @@ func TestSignInOutlivesItsBrowser(t *testing.T) {
 	require.NoError(t, err)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.web.URL+"/api/v1/auth/signinup/code/consume", strings.NewReader(string(body)))
 	require.NoError(t, err)
-	_, err = http.DefaultClient.Do(r) //nolint:bodyclose // there is no answer
+	_, err = http.DefaultClient.Do(r)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Eventually(t, func() bool { return len(w.store.recorded()) == 1 }, coreTimeout*5, coreTimeout/100)
 	require.Zero(t, w.store.openIntents())

@@ -60,7 +60,7 @@ type statusError struct{ status int }
 func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.status) }
 
 // transport is the SDK's way to the core. 429 passes: the SDK repeats such calls by itself.
-type transport struct{ base http.RoundTripper }
+type transport struct{ base *http.Transport }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(r)
@@ -71,6 +71,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = resp.Body.Close()
 	return nil, &statusError{resp.StatusCode}
 }
+
+// CloseIdleConnections is what http.Client's method of that name looks for.
+func (t transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
 // core is every call to the SuperTokens core. The SDK takes no context, so each call runs in a goroutine of its own:
 // the caller leaves when its context ends, the goroutine when the HTTP client's timeout does, and stop waits for it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 const apiVersion = "/apiversion"
@@ -192,4 +193,24 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	require.Len(t, w.store.recorded(), 24)
+}
+
+func TestClosedServiceLeavesNothingRunning(t *testing.T) {
+	w := setup(t)
+	w.stop()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	others := goleak.IgnoreCurrent()
+	w.start()
+	b := w.browser()
+	require.Equal(t, "OK", b.consume(w.fresh()).says("status"))
+	require.NotEmpty(t, b.whoami(), "so the SDK holds the core's keys, and a goroutine for them")
+	w.stop()
+	var left error
+	for range 20 { // Find itself waits a little
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections() // of the tests' own clients
+		if left = goleak.Find(others); left == nil {
+			break
+		}
+	}
+	require.NoError(t, left)
 }
