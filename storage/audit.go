@@ -63,7 +63,7 @@ func appendAudit(ctx context.Context, q querier, row AuditRow) error {
 	if err != nil {
 		return err
 	}
-	_, err = exec(ctx, q, `INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
+	_, err = change(ctx, q, `INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		millis(row.At), row.Event, row.Number.Digits(), row.UserID, row.ReplyID, row.IntentID, string(text))
 	return err

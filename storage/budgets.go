@@ -106,7 +106,7 @@ func lockBudgets(ctx context.Context, q querier, budgets []bot.Budget) (map[stri
 
 func saveBudgets(ctx context.Context, q querier, rows map[string]spending) error {
 	for key, row := range rows {
-		if _, err := exec(ctx, q, `UPDATE budgets SET tat = $2, holder = $3 WHERE key = $1`,
+		if _, err := change(ctx, q, `UPDATE budgets SET tat = $2, holder = $3 WHERE key = $1`,
 			name(key), row.tat, row.holder); err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (s *Store) ListJobs(ctx context.Context, states ...JobState) ([]JobInfo, er
 func (s *Store) RetryJob(ctx context.Context, id int64) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
 		now := s.now()
-		revived, err := exec(ctx, q, `UPDATE jobs SET state = 'ready', attempts = 0, run_at = $2, finished_at = NULL
+		revived, err := change(ctx, q, `UPDATE jobs SET state = 'ready', attempts = 0, run_at = $2, finished_at = NULL
 			WHERE id = $1 AND state = 'dead'`, id, millis(now))
 		if err != nil {
 			return err

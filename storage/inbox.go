@@ -26,7 +26,7 @@ func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context
 		if err := allowed(ctx, q); err != nil {
 			return err
 		}
-		added, err := exec(ctx, q, `INSERT INTO messages (sender, id, at, kind, refused)
+		added, err := change(ctx, q, `INSERT INTO messages (sender, id, at, kind, refused)
 			VALUES ($1, $2, $3, $4, '') ON CONFLICT (sender, id) DO NOTHING`,
 			name(a.Sender), name(a.ID), millis(a.At), a.Kind)
 		if err != nil || added == 0 {
@@ -48,7 +48,7 @@ func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context
 // Refused implements [bot.Inbox]. The first reason stays; a message that was purged meanwhile is no error.
 func (s *Store) Refused(ctx context.Context, sender, id, reason string) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := exec(ctx, q, `UPDATE messages SET refused = $3 WHERE sender = $1 AND id = $2 AND refused = ''`,
+		_, err := change(ctx, q, `UPDATE messages SET refused = $3 WHERE sender = $1 AND id = $2 AND refused = ''`,
 			name(sender), name(id), sentence(reason))
 		return err
 	})
@@ -61,7 +61,7 @@ func (s *Store) Refused(ctx context.Context, sender, id, reason string) error {
 // HumanWrote implements [bot.Chats]. An older time than the one known changes nothing.
 func (s *Store) HumanWrote(ctx context.Context, chat string, when time.Time) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := exec(ctx, q, `INSERT INTO chats (chat, human_at) VALUES ($1, $2)
+		_, err := change(ctx, q, `INSERT INTO chats (chat, human_at) VALUES ($1, $2)
 			ON CONFLICT (chat) DO UPDATE SET human_at = excluded.human_at WHERE excluded.human_at > chats.human_at`,
 			name(chat), millis(when))
 		return err

@@ -38,7 +38,7 @@ func addJob(ctx context.Context, q querier, n jobs.New, user string, now time.Ti
 	if n.Serial != "" {
 		serial = name(n.Serial)
 	}
-	added, err := exec(ctx, q, `INSERT INTO jobs
+	added, err := change(ctx, q, `INSERT INTO jobs
 		(kind, key, serial, payload, state, attempts, run_at, created_at, reason, user_id)
 		VALUES ($1, $2, $3, $4, 'ready', 0, $5, $6, '', $7) ON CONFLICT (kind, key) DO NOTHING`,
 		n.Kind, name(n.Key), serial, payload, millis(runAt), millis(now), orNull(user))
@@ -88,7 +88,7 @@ func (s *Store) leaseJobs(ctx context.Context, l jobs.Lease, allowed func(contex
 		if err := allowed(ctx, q); err != nil {
 			return err
 		}
-		if _, err := exec(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL
+		if _, err := change(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL
 			WHERE state = 'running' AND lease_until <= $1`, millis(l.Now)); err != nil {
 			return err
 		}
@@ -183,13 +183,13 @@ func settleJob(ctx context.Context, q querier, s jobs.Settlement) error {
 	var err error
 	switch s.Outcome {
 	case jobs.Done:
-		_, err = exec(ctx, q, `UPDATE jobs SET state = 'done', owner = NULL, lease_until = NULL, reason = '',
+		_, err = change(ctx, q, `UPDATE jobs SET state = 'done', owner = NULL, lease_until = NULL, reason = '',
 			payload = $4, finished_at = $3 WHERE id = $1`+held, s.ID, s.Owner, millis(s.At), []byte{})
 	case jobs.Dead:
-		_, err = exec(ctx, q, `UPDATE jobs SET state = 'dead', owner = NULL, lease_until = NULL, attempts = attempts + 1,
+		_, err = change(ctx, q, `UPDATE jobs SET state = 'dead', owner = NULL, lease_until = NULL, attempts = attempts + 1,
 			finished_at = $3, reason = $4 WHERE id = $1`+held, s.ID, s.Owner, millis(s.At), sentence(s.Reason))
 	case jobs.Retry:
-		_, err = exec(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL, run_at = $3,
+		_, err = change(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL, run_at = $3,
 			attempts = attempts + $4, reason = $5 WHERE id = $1`+held,
 			s.ID, s.Owner, millis(s.RunAt), flag(s.Counts), sentence(s.Reason))
 	default:
@@ -201,7 +201,7 @@ func settleJob(ctx context.Context, q querier, s jobs.Settlement) error {
 // ReleaseJobs implements [jobs.Store].
 func (s *Store) ReleaseJobs(ctx context.Context, owner string) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := exec(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL
+		_, err := change(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL
 			WHERE state = 'running' AND owner = $1`, owner)
 		return err
 	})

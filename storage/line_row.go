@@ -57,7 +57,7 @@ func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
 		<-ended
 		ctx, cancel := context.WithTimeout(context.Background(), t.store.lineLease)
 		defer cancel()
-		_, err := exec(ctx, e.db, `UPDATE line_owner SET until = 0 WHERE epoch = $1`, t.epoch)
+		_, err := change(ctx, e.db, `UPDATE line_owner SET until = 0 WHERE epoch = $1`, t.epoch)
 		return classify(err)
 	})
 	return nil
@@ -78,7 +78,7 @@ func (t *Tenure) renew(ctx context.Context, e *pgEngine, until time.Time) {
 		}
 		asked := t.store.now()
 		limit, cancel := context.WithTimeout(ctx, lease/4)
-		renewed, err := exec(limit, e.db, `UPDATE line_owner SET until = `+dbClock+` + $2
+		renewed, err := change(limit, e.db, `UPDATE line_owner SET until = `+dbClock+` + $2
 			WHERE epoch = $1 AND until > `+dbClock, t.epoch, lease.Milliseconds())
 		cancel()
 		switch {

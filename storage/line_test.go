@@ -179,7 +179,7 @@ func TestATransactionOfTheFormerOwnerEndsBeforeANewTenureBegins(t *testing.T) {
 			}
 			close(inside)
 			<-taken
-			_, err := exec(ctx, q, "INSERT INTO chats (chat, human_at) VALUES ('late', 1)")
+			_, err := change(ctx, q, "INSERT INTO chats (chat, human_at) VALUES ('late', 1)")
 			return err
 		})
 	}()

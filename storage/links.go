@@ -13,7 +13,7 @@ var _ auth.LinkStore = (*Store)(nil)
 // SaveLink implements [auth.LinkStore].
 func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		if _, err := exec(ctx, q, `INSERT INTO links (reply_id, code_id, pre_auth_hash, number, sealed,
+		if _, err := change(ctx, q, `INSERT INTO links (reply_id, code_id, pre_auth_hash, number, sealed,
 			requested_at, created_at, expires_at, state, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)`,
 			l.ReplyID, l.CodeID, l.PreAuthHash, l.Number.Digits(), l.Sealed,
 			millis(l.RequestedAt), millis(l.CreatedAt), millis(l.ExpiresAt), flag(l.Alone)); err != nil {
@@ -30,14 +30,14 @@ func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 // LinkAlone implements [auth.LinkStore]. A link that is being consumed stays as it is: its intent decides.
 func (s *Store) LinkAlone(ctx context.Context, replyID string) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		marked, err := exec(ctx, q, `UPDATE links SET alone = 1 WHERE reply_id = $1`, replyID)
+		marked, err := change(ctx, q, `UPDATE links SET alone = 1 WHERE reply_id = $1`, replyID)
 		if err != nil {
 			return err
 		}
 		if marked == 0 {
 			return auth.ErrNotFound
 		}
-		_, err = exec(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
+		_, err = change(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
 			WHERE number = (SELECT number FROM links WHERE reply_id = $1) AND reply_id <> $1 AND state = 'open'`, replyID)
 		return err
 	})

@@ -84,7 +84,7 @@ func (s *Store) purge(ctx context.Context, count *int64, query string, before in
 	for {
 		var removed int64
 		err := s.write(ctx, func(ctx context.Context, q querier) (err error) {
-			removed, err = exec(ctx, q, query, before, purgeBatch)
+			removed, err = change(ctx, q, query, before, purgeBatch)
 			return err
 		})
 		if err != nil {
@@ -100,7 +100,7 @@ func (s *Store) purge(ctx context.Context, count *int64, query string, before in
 // purgeAudit moves the horizon first: the trigger lets go only what is older. That rows were deleted is audited too.
 func (s *Store) purgeAudit(ctx context.Context, count *int64, now, keepSince time.Time) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := exec(ctx, q, `UPDATE audit_horizon SET keep_since = $1 WHERE keep_since < $1`, millis(keepSince))
+		_, err := change(ctx, q, `UPDATE audit_horizon SET keep_since = $1 WHERE keep_since < $1`, millis(keepSince))
 		return err
 	})
 	if err != nil {

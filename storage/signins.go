@@ -22,14 +22,14 @@ const (
 // BeginSignIn implements [auth.SignInStore]. The turn of the link from open to consuming is what one caller wins.
 func (s *Store) BeginSignIn(ctx context.Context, i auth.Intent) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		won, err := exec(ctx, q, `UPDATE links SET state = 'consuming' WHERE reply_id = $1 AND state = 'open'`, i.ReplyID)
+		won, err := change(ctx, q, `UPDATE links SET state = 'consuming' WHERE reply_id = $1 AND state = 'open'`, i.ReplyID)
 		if err != nil {
 			return err
 		}
 		if won == 0 {
 			return auth.ErrTaken
 		}
-		_, err = exec(ctx, q, `INSERT INTO intents
+		_, err = change(ctx, q, `INSERT INTO intents
 			(id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth, outcome)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
 			i.ID, i.ReplyID, i.CodeID, i.Number.Digits(), i.Guest, millis(i.StartedAt), millis(i.ExpiresAt), i.PreAuth)
@@ -50,7 +50,7 @@ func (s *Store) RecordSignIn(ctx context.Context, in auth.SignIn) error {
 		if err != nil {
 			return err
 		}
-		if _, err := exec(ctx, q, `UPDATE links SET state = 'consumed', sealed = NULL WHERE reply_id = $1`, reply); err != nil {
+		if _, err := change(ctx, q, `UPDATE links SET state = 'consumed', sealed = NULL WHERE reply_id = $1`, reply); err != nil {
 			return err
 		}
 		err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
@@ -120,14 +120,14 @@ func (s *Store) AbandonSignIn(ctx context.Context, intentID string, linkOpen boo
 
 func abandonLink(ctx context.Context, q querier, replyID string, open bool) error {
 	if open {
-		reopened, err := exec(ctx, q, `UPDATE links SET state = 'open' WHERE reply_id = $1 AND state = 'consuming'
+		reopened, err := change(ctx, q, `UPDATE links SET state = 'open' WHERE reply_id = $1 AND state = 'consuming'
 			AND NOT EXISTS (SELECT 1 FROM links y WHERE y.number = links.number AND y.reply_id <> links.reply_id
 				AND y.alone = 1 AND y.created_at > links.created_at)`, replyID)
 		if err != nil || reopened == 1 {
 			return err
 		}
 	}
-	_, err := exec(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
+	_, err := change(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
 		WHERE reply_id = $1 AND state = 'consuming'`, replyID)
 	return err
 }

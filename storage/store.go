@@ -121,8 +121,8 @@ func (s *Store) write(ctx context.Context, fn func(ctx context.Context, q querie
 	return classify(s.engine.write(ctx, fn))
 }
 
-// exec runs one statement and tells how many rows it changed.
-func exec(ctx context.Context, q querier, query string, args ...any) (int64, error) {
+// change runs one statement and tells how many rows it changed.
+func change(ctx context.Context, q querier, query string, args ...any) (int64, error) {
 	result, err := q.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -269,41 +268,5 @@ func (l *life) noted(what string, err error) {
 		l.c.Log.Warn().Str("operation", what).Str("reason", Reason(err)).Msg("the job store does not answer; trying again")
 	case err == nil && before != nil:
 		l.c.Log.Info().Str("operation", what).Msg("the job store answers again")
-	}
-}
-
-// stop ends this life in order: workers, settler, leases.
-func (l *life) stop(cancel context.CancelCauseFunc, settler <-chan struct{}) error {
-	idle := make(chan struct{})
-	go func() {
-		defer close(idle)
-		l.workers.Wait()
-	}()
-	var stuck error
-	if !l.await(idle) {
-		cancel(errStopping)
-		if !l.await(idle) {
-			stuck = fmt.Errorf("stop jobs: handlers go on although their context ended %s ago", l.c.Grace)
-		}
-	}
-	close(l.quit)
-	<-settler
-	ctx, done := context.WithTimeout(context.Background(), storeTimeout)
-	defer done()
-	return errors.Join(stuck, l.c.Store.ReleaseJobs(ctx, l.c.Owner))
-}
-
-// await reads what the settler tells until the workers are idle; false when the grace is over.
-func (l *life) await(idle <-chan struct{}) bool {
-	grace := time.NewTimer(l.c.Grace)
-	defer grace.Stop()
-	for {
-		select {
-		case <-idle:
-			return true
-		case <-grace.C:
-			return false
-		case <-l.settled:
-		}
 	}
 }
