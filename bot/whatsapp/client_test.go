@@ -112,11 +112,11 @@ func TestNewestLinkOfTheAccountIsUsed(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	storeAccount(t, c, ourDigits, 3)
-	storeAccount(t, c, ourDigits, 12)
+	storeAccount(t, c, ourDigits, 99)
 	storeAccount(t, c, ourDigits, 7)
 	device, _, err := c.pick(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, uint16(12), device.GetJID().Device)
+	require.Equal(t, uint16(99), device.GetJID().Device)
 }
 
 func TestRunStaysConnectingWhileNobodyListens(t *testing.T) {
@@ -194,7 +194,7 @@ func TestNamesOfPeopleAreNotStored(t *testing.T) {
 	storeAccount(t, c, ourDigits, 3)
 	device, _, err := c.pick(t.Context())
 	require.NoError(t, err)
-	wa := c.newWA(t.Context(), device)
+	wa := c.newLink(t.Context(), device).wa
 	_, _, err = wa.Store.Contacts.PutPushName(t.Context(), pnJID(theirDigits), "Somebody")
 	require.NoError(t, err)
 	require.NoError(t, wa.Store.MsgSecrets.PutMessageSecret(t.Context(), pnJID(theirDigits), pnJID(theirDigits), "X", []byte{1}))

@@ -102,18 +102,19 @@ type pairing struct {
 }
 
 func (p *pairing) run(ctx context.Context) {
-	line, hangUp := context.WithCancel(unlogged(ctx))
-	defer hangUp()
-	wa := p.c.newWA(line, p.c.store.NewDevice())
+	line, cancel := context.WithCancel(unlogged(ctx))
+	defer cancel()
+	l := p.c.newLink(line, p.c.store.NewDevice())
+	wa := l.wa
 	wa.PrePairCallback = p.mayPair
 	wa.AddEventHandlerWithSuccessStatus(p.handler)
-	defer wa.Disconnect()
+	defer l.hangUp()
 	if err := wa.ConnectContext(line); err != nil {
 		p.say(ctx, PairFailed{Reason: "WhatsApp cannot be reached (" + safeText(err) + ")."})
 		return
 	}
 	end := p.followPairing(ctx, wa)
-	wa.Disconnect()
+	l.hangUp()
 	if end != nil {
 		p.say(ctx, end)
 		return
@@ -132,7 +133,7 @@ func (p *pairing) handler(evt any) bool {
 
 // mayPair is asked by whatsmeow before it accepts the phone's answer.
 func (p *pairing) mayPair(jid types.JID, _, _ string) bool {
-	o, ok := ownerOf(jid)
+	o, ok := ownerOf(jid.ToNonAD()) // of our own device any number will do
 	if ok && (p.c.cfg.Number.IsZero() || o.number == p.c.cfg.Number) {
 		return true
 	}
@@ -253,7 +254,7 @@ func (p *pairing) explain(err error) string {
 // firstLogin logs the new account in once, because the phone waits for that, and drops the links that it replaces.
 // When it returns, the account is stored whatever happened, unless it says that it failed.
 func (p *pairing) firstLogin(ctx context.Context) PairEvent {
-	o, ok := ownerOf(p.paired)
+	o, ok := ownerOf(p.paired.ToNonAD())
 	if !ok {
 		return PairFailed{Reason: "The phone did not finish the pairing: start again with a new code."}
 	}
@@ -261,14 +262,15 @@ func (p *pairing) firstLogin(ctx context.Context) PairEvent {
 	if err != nil || device == nil {
 		return PairFailed{Reason: "The new link was not stored (" + safeText(err) + "): remove it on the phone and pair again."}
 	}
-	line, hangUp := context.WithCancel(unlogged(ctx))
-	defer hangUp()
-	wa := p.c.newWA(line, device)
-	wa.AddEventHandlerWithSuccessStatus(p.handler)
+	line, cancel := context.WithCancel(unlogged(ctx))
+	defer cancel()
+	l := p.c.newLink(line, device)
+	l.wa.AddEventHandlerWithSuccessStatus(p.handler)
 	p.mail.take()
-	defer wa.Disconnect()
-	if err := wa.ConnectContext(line); err == nil {
+	defer l.hangUp()
+	if err := l.wa.ConnectContext(line); err == nil {
 		if end := p.followLogin(ctx); end != nil {
+			_ = p.c.forget(context.WithoutCancel(ctx), p.paired) // Run would find it logged out and try again
 			return end
 		}
 	}

@@ -117,7 +117,7 @@ func safeErrors() []error {
 		whatsmeow.ErrMessageTimedOut, whatsmeow.ErrNoSession, whatsmeow.ErrEventAlreadyProcessed,
 		whatsmeow.ErrPairInvalidDeviceIdentityHMAC, whatsmeow.ErrPairInvalidDeviceSignature,
 		whatsmeow.ErrPairRejectedLocally, whatsmeow.ErrRecipientADJID,
-		socket.ErrDialFailed, socket.ErrSocketClosed, socket.ErrFrameTooLarge, store.ErrDeviceDeleted,
+		socket.ErrDialFailed, socket.ErrSocketClosed, socket.ErrFrameTooLarge, store.ErrDeviceDeleted, errKept,
 		signalerror.ErrUntrustedIdentity, signalerror.ErrNoSignedPreKey, signalerror.ErrInvalidSignature,
 		signalerror.ErrNoOneTimeKeyFound, signalerror.ErrNoValidSessions, signalerror.ErrUninitializedSession,
 		signalerror.ErrTooFarIntoFuture, signalerror.ErrOldCounter, signalerror.ErrNoSessionForUser,

@@ -12,6 +12,10 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
+// maxHandovers is how often a login with a fresh account may be refused or replaced before that is believed: the
+// process that pairs logs in once too, and WhatsApp knows the account a moment after the store does.
+const maxHandovers = 3
+
 var errRunning = errors.New("whatsapp line: Run is active already")
 
 // Run connects and stays connected until ctx ends, through reconnects, bans, logouts and new pairings; what goes
@@ -33,27 +37,28 @@ func (c *Client) Run(ctx context.Context) error {
 
 	var gone types.JID // the account that was logged out last, should its deletion have failed
 	for {
-		device := c.awaitAccount(ctx, gone)
+		device, fresh := c.awaitAccount(ctx, gone)
 		if device == nil {
 			c.board.set(Status{State: Connecting, Reason: "The line is stopped."})
 			return nil
 		}
 		jid := device.GetJID()
-		if c.stayConnected(ctx, device) {
+		if c.stayConnected(ctx, device, fresh) {
 			gone = jid
 		}
 	}
 }
 
 // awaitAccount waits until the store holds an account to use; nil when ctx ends first. An account that turns up
-// while it waits has just been paired by another process, which needs a moment to finish: it must be seen twice.
-func (c *Client) awaitAccount(ctx context.Context, gone types.JID) *store.Device {
+// while it waits is fresh: it has just been paired, maybe by another process that needs a moment to finish, so it
+// must be seen twice.
+func (c *Client) awaitAccount(ctx context.Context, gone types.JID) (device *store.Device, fresh bool) {
 	var seen types.JID
 	for first := true; ; first = false {
 		device, status, err := c.pick(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil, false
 		case err != nil:
 			c.board.set(Status{State: Connecting, Reason: "The line's store cannot be read; trying again."})
 			c.log.Error().Err(err).Msg("line's store")
@@ -62,23 +67,25 @@ func (c *Client) awaitAccount(ctx context.Context, gone types.JID) *store.Device
 				c.board.set(status)
 			}
 		case device.GetJID() == gone:
-		case first && gone.IsEmpty(), device.GetJID() == seen:
-			return device
+		case first && gone.IsEmpty():
+			return device, false
+		case device.GetJID() == seen:
+			return device, true
 		default:
 			seen = device.GetJID()
 		}
 		if !pause(ctx, c.cfg.StorePoll) {
-			return nil
+			return nil, false
 		}
 	}
 }
 
 // stayConnected uses one account until ctx ends or WhatsApp has logged it out; then it is true.
-func (c *Client) stayConnected(ctx context.Context, device *store.Device) (gone bool) {
+func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh bool) (gone bool) {
 	// The connection must outlive ctx by the moment in which messages are finished, and it must not see our logger.
-	line, hangUp := context.WithCancel(unlogged(context.WithoutCancel(ctx)))
-	defer hangUp()
-	s := newSession(c.newWA(line, device))
+	line, cancel := context.WithCancel(unlogged(context.WithoutCancel(ctx)))
+	defer cancel()
+	s := newSession(c.newLink(line, device))
 	s.wa.AddEventHandlerWithSuccessStatus(c.handler(line, s))
 	defer context.AfterFunc(ctx, s.gate.close)()
 	defer c.disconnect(s)
@@ -86,18 +93,26 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device) (gone 
 	defer c.use(nil)
 
 	c.board.set(Status{State: Connecting, Reason: "Connecting to WhatsApp."})
-	tries := 0
+	tries, handovers := 0, 0
+	if fresh {
+		handovers = maxHandovers
+	}
 	for {
-		up, end := c.connection(ctx, line, hangUp, s)
+		up, end := c.connection(ctx, line, cancel, s)
 		if ctx.Err() != nil {
 			return false
 		}
+		if handovers > 0 && (end.do == repair || end.do == stayAway) {
+			handovers--
+			end = step{state: Connecting, do: redialAt, after: 2 * c.cfg.StorePoll, open: true,
+				reason: "Another process is still finishing the pairing; connecting again."}
+		}
 		c.board.set(Status{State: end.state, Reason: end.reason, Until: end.until})
 		if end.open {
-			s.wa.Disconnect()
+			s.hangUp()
 		}
 		if up > c.cfg.ReconnectMax {
-			tries = 0
+			tries, handovers = 0, 0
 		}
 		rest := end.after
 		switch end.do {
@@ -142,20 +157,17 @@ func (c *Client) disconnect(s *session) {
 	case <-s.gate.idle:
 	case <-deadline.C:
 	}
-	s.wa.Disconnect()
+	s.hangUp()
 	<-s.gate.idle
 }
 
 // connection opens one connection and watches it until it ends. It tells how long it was up, and how it ended.
-func (c *Client) connection(ctx, line context.Context, hangUp func(), s *session) (time.Duration, step) {
+func (c *Client) connection(ctx, line context.Context, cancel func(), s *session) (time.Duration, step) {
 	s.forgetDemands()
-	dialed := context.AfterFunc(ctx, hangUp)
+	dialed := context.AfterFunc(ctx, cancel)
 	err := s.wa.ConnectContext(line)
 	dialed()
-	switch {
-	case errors.Is(err, store.ErrDeviceDeleted):
-		return 0, step{state: LoggedOut, do: repair, reason: loggedOut(events.ConnectFailureLoggedOut)}
-	case err != nil:
+	if err != nil {
 		return 0, step{state: Connecting, do: redial, open: true,
 			reason: "WhatsApp cannot be reached (" + safeText(err) + "); trying again."}
 	}

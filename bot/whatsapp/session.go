@@ -3,30 +3,18 @@ package whatsapp
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
-	"time"
 
-	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/proto/waCompanionReg"
-	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
-	"google.golang.org/protobuf/proto"
 )
-
-// dialTimeout bounds the opening of the websocket; whatsmeow bounds the handshake after it with 20 s of its own.
-const dialTimeout = 30 * time.Second
-
-// parallelRetries bounds how many requests to send a message again are worked at once.
-const parallelRetries = 8
 
 // session is one stored account with whatsmeow's client for it. It lives as long as the account is used, across
 // reconnects.
 type session struct {
-	wa    *whatsmeow.Client
-	jid   types.JID // copies: whatsmeow empties its own when it deletes the account
+	link
+	jid   types.JID // of the account, with the device
 	lid   types.JID
 	lids  lidStore
 	mail  mailbox       // events about the connection, for the run loop
@@ -36,9 +24,9 @@ type session struct {
 	resets resets // used by the run loop only
 }
 
-func newSession(wa *whatsmeow.Client) *session {
+func newSession(l link) *session {
 	return &session{
-		wa: wa, jid: wa.Store.GetJID(), lid: wa.Store.GetLID(), lids: wa.Store.LIDs,
+		link: l, jid: l.wa.Store.GetJID(), lid: l.wa.Store.GetLID(), lids: l.wa.Store.LIDs,
 		mail: mailbox{bell: make(chan struct{}, 1)}, reset: make(chan struct{}, 1), gate: gate{idle: make(chan struct{})},
 	}
 }
@@ -60,64 +48,6 @@ func (s *session) forgetDemands() {
 	}
 }
 
-// newWA makes whatsmeow's client for a device, set up the way this package relies on.
-func (c *Client) newWA(ctx context.Context, device *store.Device) *whatsmeow.Client {
-	// Names, chat settings and message secrets are of no use to the bot. Not keeping them keeps the phone's address
-	// book and a list of who wrote out of the database.
-	nothing := &store.NoopStore{}
-	if device.Initialized {
-		device.Contacts, device.ChatSettings, device.MsgSecrets = nothing, nothing, nothing
-	}
-	wa := whatsmeow.NewClient(device, quiet(c.log))
-	wa.BackgroundEventCtx = ctx
-	wa.SynchronousAck = true
-	wa.EnableDecryptedEventBuffer = true
-	wa.UseRetryMessageStore = true
-	wa.EnableAutoReconnect = false      // the run loop does it: capped, with jitter, ended at once
-	wa.DisableLoginAutoReconnect = true // as above
-	wa.ManualHistorySyncDownload = true // old conversations stay on the phone
-	wa.SetMaxParallelRetryReceiptHandling(parallelRetries)
-	wa.GetClientPayload = c.payload(device)
-	client := c.httpClient()
-	wa.SetWebsocketHTTPClient(client)
-	wa.SetPreLoginHTTPClient(client)
-	return wa
-}
-
-func (c *Client) httpClient() *http.Client {
-	client := &http.Client{}
-	if c.cfg.HTTP != nil {
-		*client = *c.cfg.HTTP
-	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		client.Transport = t.Clone()
-	}
-	if client.Timeout <= 0 {
-		client.Timeout = dialTimeout // for opening the websocket only
-	}
-	return client
-}
-
-// payload introduces the device to WhatsApp under its configured name. whatsmeow would take the name from a variable
-// that is shared by the whole process.
-func (c *Client) payload(device *store.Device) func() *waWa6.ClientPayload {
-	return func() *waWa6.ClientPayload {
-		p := device.GetClientPayload()
-		pairing := p.GetDevicePairingData()
-		if pairing == nil {
-			return p
-		}
-		var props waCompanionReg.DeviceProps
-		if err := proto.Unmarshal(pairing.GetDeviceProps(), &props); err != nil {
-			return p
-		}
-		props.Os = proto.String(c.cfg.DeviceName)
-		if raw, err := proto.Marshal(&props); err == nil {
-			pairing.DeviceProps = raw
-		}
-		return p
-	}
-}
-
 // pick chooses the account to use among the stored ones. Without one it says why in the status.
 func (c *Client) pick(ctx context.Context) (*store.Device, Status, error) {
 	devices, err := c.store.GetAllDevices(unlogged(ctx))
@@ -127,7 +57,7 @@ func (c *Client) pick(ctx context.Context) (*store.Device, Status, error) {
 	slices.SortFunc(devices, func(a, b *store.Device) int { return int(b.ID.Device) - int(a.ID.Device) })
 	var other owner
 	for _, d := range devices {
-		o, ok := ownerOf(d.GetJID())
+		o, ok := ownerOf(d.GetJID().ToNonAD())
 		if !ok {
 			continue
 		}
@@ -152,7 +82,7 @@ func (c *Client) remember(o owner) {
 	c.account = o.number
 }
 
-// forget deletes an account that WhatsApp has logged out. whatsmeow does so too, but its context may end first.
+// forget deletes an account that WhatsApp has logged out.
 func (c *Client) forget(ctx context.Context, jid types.JID) error {
 	if err := c.store.DeleteDevice(unlogged(ctx), &store.Device{ID: &jid}); err != nil {
 		return fmt.Errorf("delete the logged-out account: %w", mask(err))

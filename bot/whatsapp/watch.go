@@ -39,7 +39,7 @@ func (w *watch) follow(ctx context.Context) step {
 			}
 		case <-reset:
 			reset = nil
-			w.s.wa.ResetConnection() // comes back as a Disconnected event
+			w.s.wire.cut() // comes back as a Disconnected event
 		case <-limit:
 		case <-w.s.mail.bell:
 		}

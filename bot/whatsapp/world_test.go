@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+	"go.mau.fi/whatsmeow/types"
 	"go.uber.org/goleak"
 
 	"github.com/konsulin-care/konsulin-bot/bot"
@@ -120,6 +121,19 @@ func (w *world) settled(t *testing.T, id string) sandbox.Settlement {
 	t.Helper()
 	require.Eventually(t, func() bool { return w.account.Device().Settlement(id).Settled }, patience, time.Millisecond, "settled")
 	return w.account.Device().Settlement(id)
+}
+
+// acquainted makes the bot and a user know each other: sessions and tokens are exchanged, no query is under way.
+func (w *world) acquainted(t *testing.T, u *sandbox.User) bot.Message {
+	t.Helper()
+	id := w.text(t, u)
+	m := w.message(t, id)
+	w.settled(t, id)
+	require.NoError(t, w.line.Send(t.Context(), bot.Outgoing{ID: "3EB0FFFFFFFFFFFFFFFF", Chat: m.Chat, Text: "hello"}))
+	next1(t, u)
+	lid := types.NewJID(u.LID(), types.HiddenUserServer)
+	require.Eventually(t, func() bool { return !w.line.current().wa.DangerousInternals().GetTCTokenSenderTS(lid).IsZero() }, patience, time.Millisecond)
+	return m
 }
 
 func next1(t *testing.T, u *sandbox.User) sandbox.Received {
