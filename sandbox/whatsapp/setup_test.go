@@ -74,8 +74,7 @@ type bot struct {
 func newStore(t *testing.T) *sqlstore.Container {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "store.db")
-	container, err := sqlstore.New(t.Context(), "sqlite3", "file:"+file+
-		"?_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000&_txlock=immediate", nil)
+	container, err := sqlstore.New(t.Context(), "sqlite3", storeURI(file), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, container.Close()) })
 	return container
