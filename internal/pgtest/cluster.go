@@ -91,8 +91,8 @@ func (s *Server) serve(ctx context.Context, account *syscall.Credential, program
 			return err
 		}
 		select {
-		case <-ended:
-			return nil
+		case err := <-ended:
+			return err
 		case <-time.After(20 * time.Second):
 			return errors.Join(errors.New("the server did not stop"), server.Process.Kill())
 		}
