@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/stretchr/testify/require"
 )
 
@@ -366,6 +367,54 @@ func TestWhatCanNeverBeDoneIsToldAndLaidAside(t *testing.T) {
 	require.Equal(t, []string{"failed"}, w.refused(n, "A"))
 	require.Len(t, w.seen(n.Digits()), 1)
 	require.Contains(t, w.sent[0].Text, "gangguan di pihak kami")
+}
+
+func TestFailureIsToldWhenTheLineIsBack(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	n := number(t, 10)
+	w.coreDown = jobs.Permanent(errors.New("tenant not found"))
+	w.lineDown = ErrLineDown
+	w.receive(t, n, "A", tap)
+	w.run()
+	require.Empty(t, w.queue[0].state)
+	require.Empty(t, w.refused(n, "A"))
+	w.lineDown = nil
+	w.wait(10*time.Second, time.Second)
+	require.Equal(t, "dead", w.queue[0].state)
+	require.Len(t, w.sent, 1)
+}
+
+func TestLinkThatIsNoLinkIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "https://a.example/x\n*y*", "https://a.example/ x", "javascript:alert(1)", "https://a.example/\u202ex"} {
+		w := setup(t)
+		w.cfg.Links = oddLinks(url)
+		w.restart(t)
+		w.receive(t, number(t, 10), "A", tap)
+		w.run()
+		require.Equal(t, "dead", w.queue[0].state)
+		require.Len(t, w.sent, 1)
+		require.Contains(t, w.sent[0].Text, "gangguan di pihak kami")
+	}
+}
+
+// oddLinks answers every request with itself.
+type oddLinks string
+
+func (l oddLinks) CreateLink(context.Context, phone.Number, string) (string, time.Time, error) {
+	return string(l), time.Time{}, nil
+}
+
+func TestWhatCannotBeSettledForHoursIsLeftToThePeople(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.receive(t, number(t, 10), "A", tap)
+	w.now = w.now.Add(7 * time.Hour)
+	w.fault = func(string) error { return errors.New("disk is full") }
+	require.NotPanics(t, func() { w.work(w.queue[0]) })
+	require.Error(t, w.queue[0].err)
+	require.False(t, w.queue[0].later, "this attempt counts")
 }
 
 func TestWhatCanNeverBeSentIsLaidAside(t *testing.T) {

@@ -134,6 +134,22 @@ func TestCommandsHaveABudget(t *testing.T) {
 	require.Len(t, w.inbox, gateLeast)
 }
 
+func TestCommandsWaitForTheGlobalBudgetAndTheLine(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(c *Config) { c.Limits.Global = Rate{Burst: 1, Every: 20 * time.Second} })
+	w.receive(t, number(t, 1), "A", "/whoami")
+	w.receive(t, number(t, 2), "A", "/whoami")
+	w.run()
+	require.Len(t, w.sent, 1)
+	w.lineDown = ErrLineDown
+	w.wait(30*time.Second, time.Second)
+	require.Len(t, w.sent, 1)
+	w.lineDown = nil
+	w.wait(10*time.Second, time.Second)
+	require.Len(t, w.sent, 2)
+	require.Contains(t, w.sent[1].Text, "support")
+}
+
 func TestCommandThatFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
