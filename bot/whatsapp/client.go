@@ -109,7 +109,7 @@ func (cfg Config) complete() (Config, error) {
 		return cfg, errors.New("no intake")
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		cfg.Now = time.Now //nolint:forbidigo // the default of the field that all others read
 	}
 	if cfg.DeviceName == "" {
 		cfg.DeviceName = defaultDeviceName

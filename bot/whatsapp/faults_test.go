@@ -217,7 +217,7 @@ func TestRunLeavesNothingBehind(t *testing.T) { // not parallel: it looks at all
 		w.line.cfg.HandleTimeout = 50 * time.Millisecond
 		stop()
 		require.Error(t, <-pending, "what could not be finished fails")
-		require.False(t, w.account.Device().Connected())
+		require.Eventually(t, func() bool { return !w.account.Device().Connected() }, patience, time.Millisecond)
 	})
 	goleak.VerifyNone(t, before)
 }

@@ -193,7 +193,7 @@ func (c *Client) logStates(ctx context.Context) {
 		select {
 		case s := <-states:
 			e := c.log.Warn()
-			if s.State.maySend() {
+			if s.State == Connecting || s.State == Connected {
 				e = c.log.Info()
 			}
 			if !s.Until.IsZero() {

@@ -132,7 +132,10 @@ func (w *world) acquainted(t *testing.T, u *sandbox.User) bot.Message {
 	require.NoError(t, w.line.Send(t.Context(), bot.Outgoing{ID: "3EB0FFFFFFFFFFFFFFFF", Chat: m.Chat, Text: "hello"}))
 	next1(t, u)
 	lid := types.NewJID(u.LID(), types.HiddenUserServer)
-	require.Eventually(t, func() bool { return !w.line.current().wa.DangerousInternals().GetTCTokenSenderTS(lid).IsZero() }, patience, time.Millisecond)
+	require.Eventually(t, func() bool {
+		inside := w.line.current().wa.DangerousInternals() //nolint:staticcheck // nothing else shows that the query is over
+		return !inside.GetTCTokenSenderTS(lid).IsZero()
+	}, patience, time.Millisecond)
 	return m
 }
 
