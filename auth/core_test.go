@@ -127,6 +127,7 @@ func TestClosedServiceRefuses(t *testing.T) {
 	require.Error(t, service.Ping(context.Background()))
 	require.NotNil(t, routes)
 	w.start()
+	require.NoError(t, service.Close(), "closing it again does not disturb the next one")
 	require.Equal(t, m, w.link(m.number, m.reply))
 }
 

@@ -23,86 +23,24 @@ func TestNothingLeaks(t *testing.T) {
 	t.Setenv("SUPERTOKENS_DEBUG", "1")
 	w := setup(t)
 	output := captureOutput(t)
-	var errs []error
-	var secrets []string
-	keep := func(m magic) magic {
-		secrets = append(secrets, m.code, m.preAuth, url.QueryEscape(m.preAuth), m.number.Digits(), m.number.Digits()[5:])
-		return m
-	}
-	failing := func(fault func(*proxy), f func()) {
-		w.proxy.set(fault)
-		f()
-		w.proxy.set(func(p *proxy) { clear(p.fail); clear(p.garbage); clear(p.lose); clear(p.cut); p.echo = false })
-	}
-
-	m := keep(w.fresh())
-	b := w.browser()
-	a := b.consume(m, "st-auth-mode", "header")
-	require.Equal(t, "OK", a.says("status"))
-	access, refresh := a.header.Get("st-access-token"), a.header.Get("st-refresh-token")
-	secrets = append(secrets, access, strings.Split(access, ".")[2], refresh, a.header.Get("front-token"))
-	require.NotEmpty(t, b.whoami("authorization", "Bearer "+access))
-	a = b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "authorization", "Bearer "+refresh)
-	secrets = append(secrets, a.header.Get("st-access-token"), a.header.Get("st-refresh-token"))
-	secrets = append(secrets, b.do(http.MethodGet, "/whoami", nil, "authorization", "Bearer "+a.header.Get("st-access-token")).says("handle"))
-
-	for _, status := range []int{400, 401, 500, 502} {
-		for _, path := range []string{"/recipe/signinup/code", listCodes, consumeCode, userRoles, "/recipe/user", makeSession, "/recipe/session/refresh"} {
-			failing(func(p *proxy) { p.fail[path], p.echo = status, true }, func() {
-				n := newNumber(t)
-				secrets = append(secrets, n.Digits())
-				link, _, err := w.service.CreateLink(context.Background(), n, newReply(t))
-				errs = append(errs, err)
-				if err == nil {
-					keep(withNumber(taken(link), n))
-					b.consume(taken(link))
-				}
-				b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "authorization", "Bearer "+a.header.Get("st-refresh-token"))
-			})
-			_, err := w.service.Reconcile(context.Background(), w.clock.Now())
-			errs = append(errs, err)
-		}
-	}
-	for _, path := range []string{"/recipe/signinup/code", listCodes, consumeCode, userRoles, makeSession} {
-		for _, fault := range []func(*proxy){
-			func(p *proxy) { p.lose[path] = 1 },
-			func(p *proxy) { p.cut[path] = 1 },
-			func(p *proxy) {
-				p.garbage[path] = `{"status":"OK","user":{"id":7},"linkCode":7,"devices":7,"roles":7,"session":7}`
-			},
-		} {
-			failing(fault, func() {
-				n := newNumber(t)
-				secrets = append(secrets, n.Digits())
-				link, _, err := w.service.CreateLink(context.Background(), n, newReply(t))
-				errs = append(errs, err)
-				if err == nil {
-					keep(withNumber(taken(link), n))
-					b.consume(taken(link))
-				}
-			})
-		}
-	}
-	w.store.fail("RecordSignIn", 2)
-	b.consume(keep(w.fresh()))
-	_, err := w.service.Reconcile(context.Background(), w.clock.Now().Add(time.Hour))
-	errs = append(errs, err)
-	w.down()
-	late := newNumber(t)
-	secrets = append(secrets, late.Digits())
-	_, _, err = w.service.CreateLink(context.Background(), late, newReply(t))
-	errs = append(errs, err, w.service.Ping(context.Background()))
+	p := &probe{world: w, b: w.browser()}
+	m := p.login()
+	p.breakEverything()
+	p.breakTheStore()
+	p.down()
+	p.createLink()
+	p.errs = append(p.errs, w.service.Ping(context.Background()))
 	w.proxy.up()
 
 	logs := w.logs.String() + output()
 	require.Contains(t, logs, "signed in", "the logs are there")
 	require.Contains(t, logs, "interrupted")
-	for _, err := range errs {
+	for _, err := range p.errs {
 		logs += fmt.Sprintf("%v %+v %#v\n", err, err, err)
 	}
-	secrets = append(secrets, seenByTheCore(w.proxy)...)
-	require.Greater(t, len(secrets), 100)
-	for _, secret := range secrets {
+	p.secrets = append(p.secrets, seenByTheCore(w.proxy)...)
+	require.Greater(t, len(p.secrets), 100)
+	for _, secret := range p.secrets {
 		if len(secret) >= 8 {
 			require.NotContains(t, logs, secret)
 		}
@@ -116,6 +54,80 @@ func TestNothingLeaks(t *testing.T) {
 		stored = append(stored, fmt.Sprintf("%+v", w.store.audit[i])...)
 	}
 	require.NotContains(t, string(stored), m.code, "at rest links are sealed only")
+}
+
+// probe remembers every secret that comes by, and every error.
+type probe struct {
+	*world
+	b       browser
+	refresh string
+	secrets []string
+	errs    []error
+}
+
+// login signs in, checks and refreshes the session.
+func (p *probe) login() magic {
+	m := p.createLink()
+	a := p.b.consume(m, "st-auth-mode", "header")
+	require.Equal(p.t, "OK", a.says("status"))
+	access := a.header.Get("st-access-token")
+	p.secrets = append(p.secrets, access, strings.Split(access, ".")[2], a.header.Get("st-refresh-token"), a.header.Get("front-token"))
+	require.NotEmpty(p.t, p.b.whoami("authorization", "Bearer "+access))
+	a = p.b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "authorization", "Bearer "+a.header.Get("st-refresh-token"))
+	access, p.refresh = a.header.Get("st-access-token"), a.header.Get("st-refresh-token")
+	handle := p.b.do(http.MethodGet, "/whoami", nil, "authorization", "Bearer "+access).says("handle")
+	require.NotEmpty(p.t, handle)
+	p.secrets = append(p.secrets, access, p.refresh, handle)
+	return m
+}
+
+// createLink tries to make a link of a new number.
+func (p *probe) createLink() magic {
+	n := newNumber(p.t)
+	link, _, err := p.service.CreateLink(context.Background(), n, newReply(p.t))
+	m := withNumber(taken(link), n)
+	p.errs = append(p.errs, err)
+	p.secrets = append(p.secrets, n.Digits(), n.Digits()[5:], m.url, m.code, m.preAuth, url.QueryEscape(m.preAuth))
+	return m
+}
+
+// breakEverything lets each call to the core fail in each way while a login goes on.
+func (p *probe) breakEverything() {
+	paths := []string{"/recipe/signinup/code", listCodes, consumeCode, userRoles, "/recipe/user", makeSession, "/recipe/session/refresh"}
+	faults := []func(*proxy, string){
+		func(x *proxy, path string) { x.lose[path] = 1 },
+		func(x *proxy, path string) { x.cut[path] = 1 },
+		func(x *proxy, path string) {
+			x.garbage[path] = `{"status":"OK","user":{"id":7},"linkCode":7,"devices":7,"roles":7,"session":7}`
+		},
+	}
+	for _, status := range []int{400, 401, 500, 502} {
+		faults = append(faults, func(x *proxy, path string) { x.fail[path], x.echo = status, true })
+	}
+	for _, path := range paths {
+		for _, fault := range faults {
+			p.proxy.set(func(x *proxy) { fault(x, path) })
+			if m := p.createLink(); m.code != "" {
+				p.b.consume(m)
+			}
+			p.b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "authorization", "Bearer "+p.refresh)
+			p.reconcileLater()
+			p.proxy.set(func(x *proxy) { clear(x.fail); clear(x.garbage); clear(x.lose); clear(x.cut); x.echo = false })
+		}
+	}
+}
+
+func (p *probe) breakTheStore() {
+	p.store.fail("RecordSignIn", 2)
+	p.b.consume(p.createLink())
+	p.store.fail("SaveLink", 1)
+	p.createLink()
+	p.reconcileLater()
+}
+
+func (p *probe) reconcileLater() {
+	_, err := p.service.Reconcile(context.Background(), p.clock.Now().Add(time.Hour))
+	p.errs = append(p.errs, err)
 }
 
 // seenByTheCore is every code and token that passed between the SDK and the core.

@@ -176,38 +176,3 @@ func hashOf(preAuthSessionID string) string {
 	sum := sha256.Sum256([]byte(preAuthSessionID))
 	return hex.EncodeToString(sum[:])
 }
-
-// CheckReturnPath says whether a path may be where a browser goes after sign-in: at most 256 characters, starts with
-// exactly one slash, no backslash, no control character, no "://", and all that again after percent-decoding.
-func CheckReturnPath(p string) error {
-	for range 4 {
-		if err := checkPath(p); err != nil {
-			return err
-		}
-		decoded, err := url.PathUnescape(p)
-		if err != nil {
-			return errors.New("a return path must be properly percent-encoded")
-		}
-		if decoded == p {
-			return nil
-		}
-		p = decoded
-	}
-	return errors.New("a return path must not be percent-encoded again and again")
-}
-
-func checkPath(p string) error {
-	switch {
-	case len(p) > 256:
-		return errors.New("a return path has at most 256 characters")
-	case !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//"):
-		return errors.New("a return path starts with exactly one slash")
-	case strings.ContainsRune(p, '\\') || strings.Contains(p, "://"):
-		return errors.New(`a return path contains no backslash and no "://"`)
-	case strings.ContainsFunc(p, func(r rune) bool {
-		return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == '\u2028' || r == '\u2029' || r == '\ufffd'
-	}):
-		return errors.New("a return path contains no control characters")
-	}
-	return nil
-}

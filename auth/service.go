@@ -40,7 +40,7 @@ type Config struct {
 	WebsiteDomain   string // origin of the pages; links begin with it
 	APIBasePath     string // SuperTokens' routes are below it
 	WebsiteBasePath string // the page of a link is {WebsiteBasePath}/verify
-	RedirectToPath  string // where a browser goes after sign-in; optional, see CheckReturnPath
+	RedirectToPath  string // where a browser goes after sign-in; optional, see internal/returnpath
 
 	CookieDomain   string // empty: the host that sets them
 	CookieSameSite string // lax, strict or none; empty: lax, or none when APIDomain and WebsiteDomain are different sites
@@ -74,6 +74,7 @@ type Service struct {
 	busy      map[string]struct{}  // intents that a request or a sweep of this process works on
 	undecided map[string]time.Time // intents whose code the core may be working on although we gave up waiting, and since when
 
+	closing  sync.Once
 	keysUsed atomic.Bool // the SDK holds the core's keys, and a goroutine for them
 	verify   sync.Mutex  // see sessionFunctions
 }
@@ -215,8 +216,13 @@ func (s *Service) sessionConfig() *sessmodels.TypeInput {
 }
 
 // Close waits for what is on its way to the core, which the core timeout bounds, and frees the process for another
-// Service. Nothing may be asked of this one any more.
+// Service. Nothing may be asked of this one any more. Closing twice is closing once.
 func (s *Service) Close() error {
+	s.closing.Do(s.close)
+	return nil
+}
+
+func (s *Service) close() {
 	s.core.stop()
 	if s.keysUsed.Load() {
 		// The SDK drops the keys without ending the goroutine that keeps them fresh.
@@ -231,7 +237,6 @@ func (s *Service) Close() error {
 	supertokens.ResetForTest() // named for tests, and the only way to give the SDK's package variables back
 	supertokens.QuerierAPIKey = nil
 	live.Store(false)
-	return nil
 }
 
 // Ping says whether the core can be reached and does what is asked of it, and if not, what is wrong.
