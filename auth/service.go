@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 	"github.com/rs/zerolog"
 	"github.com/supertokens/supertokens-golang/recipe/multitenancy"
 	"github.com/supertokens/supertokens-golang/recipe/multitenancy/multitenancymodels"
@@ -126,10 +127,8 @@ func (c *Config) check() error {
 			return errors.New("the core URI must be an address such as http://127.0.0.1:3567")
 		}
 	}
-	if c.RedirectToPath != "" {
-		if err := CheckReturnPath(c.RedirectToPath); err != nil {
-			return fmt.Errorf("redirect-to path: %w", err)
-		}
+	if c.RedirectToPath != "" && !returnpath.Safe(c.RedirectToPath) {
+		return errors.New("the redirect-to path must be a path on the website: one leading slash, no backslash, no host")
 	}
 	return c.checkCookies()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 	"github.com/rs/zerolog"
 )
 
@@ -32,7 +33,8 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	next, ok := returnPath(q.Get("redirectToPath"))
+	next := q.Get("redirectToPath")
+	ok := returnpath.Safe(next)
 	if ok {
 		keep.Set("redirectToPath", next)
 	}

@@ -185,7 +185,7 @@ func (c *cast) run(ctx context.Context) error {
 	for _, p := range c.people {
 		all.Go(func() { c.watchPhone(ctx, p) })
 	}
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	var last line.Status
 	for {

@@ -120,7 +120,7 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 				told = true
 			}
 		case ctx.Err() != nil:
-			return nil, nil
+			return nil, nil //nolint:nilerr // told to stop while asking
 		case errors.Is(err, storage.ErrUnavailable):
 			a.log.Warn().Err(err).Msg("cannot ask for the line")
 		default:

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-playground/validator/v10"
-	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 )
 
 // validate checks cfg and names the first key that is wrong and what it should be.
@@ -21,7 +21,7 @@ func validate(cfg Config) error {
 		"phone":      func(s string) bool { _, err := phone.Parse(s); return err == nil },
 		"origin":     isOrigin,
 		"basepath":   isBasePath,
-		"returnpath": func(s string) bool { return auth.CheckReturnPath(s) == nil },
+		"returnpath": returnpath.Safe,
 	} {
 		check := ok
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return check(fl.Field().String()) }); err != nil {

@@ -75,7 +75,7 @@ func killMany(t *testing.T, engine string, kills int) {
 		busy.Go(func() { c.live(ctx, people[i]) })
 	}
 	for range kills {
-		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) //nolint:forbidigo // random moments are the point
+		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // random moments are the point
 		b.kill()
 		b.start()
 	}

@@ -125,6 +125,7 @@ func (w *world) dumpPostgres(to *strings.Builder) {
 	rows, err := db.QueryContext(w.t.Context(), `SELECT table_name FROM information_schema.tables
 		WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND table_name NOT LIKE 'whatsmeow%'`)
 	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, rows.Close()) }()
 	var tables []string
 	for rows.Next() {
 		var name string

@@ -1,4 +1,4 @@
-package web
+package returnpath
 
 import (
 	"encoding/hex"
@@ -13,28 +13,27 @@ import (
 // maxReturn is how many characters a return path may have (contract with the existing front end).
 const maxReturn = 256
 
-// returnPath says whether a browser may be sent to s after sign-in: a path on our own origin, however often
-// somebody on the way decodes it. It is asked when a page is rendered; a path that is refused is forgotten, the
-// sign-in goes on.
-func returnPath(s string) (string, bool) {
+// Safe says whether a browser may be sent to s after sign-in: a path on our own origin of at most 256 characters,
+// however often somebody on the way decodes it. A path that is refused is forgotten; the sign-in goes on.
+func Safe(s string) bool {
 	if utf8.RuneCountInString(s) > maxReturn {
-		return "", false
+		return false
 	}
 	if _, err := url.PathUnescape(s); err != nil {
-		return "", false
+		return false
 	}
 	// Each round undoes one layer of percent-encoding; nobody honest needs more than a few.
 	for spelling, rounds := s, 0; rounds < 8; rounds++ {
 		if !staysHere(spelling) || !staysHere(norm.NFKC.String(spelling)) {
-			return "", false
+			return false
 		}
 		next := unescape(spelling)
 		if next == spelling {
-			return s, true
+			return true
 		}
 		spelling = next
 	}
-	return "", false
+	return false
 }
 
 // unescape undoes one layer as a lenient decoder does: what is no escape stays as it is.
