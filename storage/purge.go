@@ -18,10 +18,11 @@ type Retention struct {
 	Audit    time.Duration
 }
 
-// DefaultRetention is what config.yaml says too.
+// DefaultRetention keeps no longer than the shipped config.yaml does. Links stay for as long as a late retry may ask
+// for them, the audit for two years.
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
-	return Retention{Messages: 30 * day, Jobs: 7 * day, Links: 30 * day, Intents: 7 * day, Chats: 30 * day}
+	return Retention{Messages: 30 * day, Jobs: day, Links: 7 * day, Intents: 7 * day, Chats: 30 * day, Audit: 730 * day}
 }
 
 // Purged counts what a purge removed.
