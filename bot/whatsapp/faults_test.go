@@ -196,7 +196,7 @@ func TestNumberWithoutAccountIsRefusedForGood(t *testing.T) {
 	w := connected(t)
 	err := w.line.Send(t.Context(), bot.Outgoing{ID: "3EB0AAAAAAAAAAAAAAAA", Chat: "6281399999999@s.whatsapp.net", Text: "hello"})
 	require.Error(t, err)
-	require.True(t, permanent(err))
+	require.True(t, permanent(err), err.Error())
 	require.NotContains(t, err.Error(), "6281399999999")
 }
 

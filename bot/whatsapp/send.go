@@ -77,9 +77,9 @@ func (c *Client) Send(ctx context.Context, m bot.Outgoing) error {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.SendTimeout)
+	defer cancel()
 	result := make(chan error, 1)
 	go func() { // whatsmeow may wait for a lock longer than ctx lives; the gate waits for this goroutine
-		defer cancel()
 		defer free()
 		defer s.gate.leave()
 		result <- c.deliver(ctx, s, to, m)
