@@ -70,7 +70,7 @@ func BenchmarkSQLiteSettings(b *testing.B) {
 	for _, tuning := range []liteTuning{{"FULL", 64}, {"FULL", 1}, {"NORMAL", 64}, {"NORMAL", 1}} {
 		for _, callers := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/batch=%d/callers=%d", tuning.synchronous, tuning.batch, callers), func(b *testing.B) {
-				e, err := openSQLite(context.Background(), filepath.Join(b.TempDir(), "data"), tuning)
+				e, _, err := openSQLite(context.Background(), filepath.Join(b.TempDir(), "data"), tuning)
 				require.NoError(b, err)
 				s := &Store{engine: e, now: time.Now}
 				b.Cleanup(func() { require.NoError(b, s.Close()) })

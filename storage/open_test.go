@@ -151,6 +151,21 @@ func TestABusyDatabaseIsAnErrorThatCanBeRetried(t *testing.T) {
 	require.True(t, fresh)
 }
 
+func TestAPingComesBackInTimeFromALockedDatabase(t *testing.T) {
+	t.Parallel()
+	b := setup(t, SQLite)
+	other, err := openFile(filepath.Join(b.dir, ownFile), "_busy_timeout=0&_txlock=immediate", 1)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	tx, err := other.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, b.Ping(ctx), ErrUnavailable, "although the driver itself waits for five seconds")
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, b.Ping(t.Context()))
+}
+
 func TestANewerDatabaseIsRefusedAndUntouched(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		require.NoError(t, b.raw(t, "INSERT INTO "+versionTable+" (version_id, is_applied) VALUES (99, true)"))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
@@ -26,7 +25,7 @@ var _ engine = (*liteEngine)(nil)
 const (
 	pragmasWrite = "_foreign_keys=on&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=FAST" +
 		"&_stmt_cache_size=128&_synchronous="
-	pragmasRead = "_foreign_keys=on&_busy_timeout=5000&_query_only=on&_stmt_cache_size=32"
+	pragmasRead = "_foreign_keys=on&_busy_timeout=5000&_query_only=on&_stmt_cache_size=32&_cache_size=-512"
 	pragmasLine = "_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000&_txlock=immediate" +
 		"&_secure_delete=FAST&_stmt_cache_size=64"
 )
@@ -40,28 +39,29 @@ type liteTuning struct {
 // production is how it is set. FULL: the message that WhatsApp may forget is on the disk.
 func production() liteTuning { return liteTuning{synchronous: "FULL", batch: 64} }
 
-func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, error) {
+// openSQLite also returns the absolute path of the data directory.
+func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, string, error) {
 	dir, err := prepareDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	own := filepath.Join(dir, ownFile)
 	if err := migrateSQLite(ctx, dir); err != nil {
-		return nil, fmt.Errorf("%s: %w", own, err)
+		return nil, "", fmt.Errorf("%s: %w", own, classify(err))
 	}
 	writes, err := openFile(own, pragmasWrite+tuning.synchronous, 1)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	reads, err := openFile(own, pragmasRead, max(4, runtime.GOMAXPROCS(0)))
+	reads, err := openFile(own, pragmasRead, 4)
 	if err != nil {
-		return nil, errors.Join(err, writes.Close())
+		return nil, "", errors.Join(err, writes.Close())
 	}
-	line, err := openFile(filepath.Join(dir, lineFile), pragmasLine, 8)
+	line, err := openFile(filepath.Join(dir, lineFile), pragmasLine, 4)
 	if err != nil {
-		return nil, errors.Join(err, writes.Close(), reads.Close())
+		return nil, "", errors.Join(err, writes.Close(), reads.Close())
 	}
-	return &liteEngine{writer: newWriter(writes, tuning.batch), reads: reads, line: line}, nil
+	return &liteEngine{writer: newWriter(writes, tuning.batch), reads: reads, line: line}, dir, nil
 }
 
 func openFile(path, pragmas string, conns int) (*sql.DB, error) {
@@ -91,7 +91,7 @@ func (e *liteEngine) ping(ctx context.Context) error {
 	if err := e.reads.QueryRowContext(ctx, "SELECT keep_since FROM audit_horizon").Scan(&n); err != nil {
 		return err
 	}
-	return e.writer.do(ctx, func(context.Context, querier) error { return nil })
+	return e.writer.probe(ctx)
 }
 
 func (e *liteEngine) close() error {

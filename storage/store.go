@@ -30,7 +30,7 @@ type Config struct {
 type Store struct {
 	engine    engine
 	now       func() time.Time
-	dir       string
+	dir       string // SQLite: absolute
 	lineLease time.Duration
 	onJobs    atomic.Pointer[func()]
 }
@@ -69,11 +69,11 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.MaxConns <= 0 {
 		c.MaxConns = 10
 	}
-	s := &Store{now: c.Now, dir: c.Dir, lineLease: c.LineLease}
+	s := &Store{now: c.Now, lineLease: c.LineLease}
 	var err error
 	switch c.Engine {
 	case SQLite:
-		s.engine, err = openSQLite(ctx, c.Dir, production())
+		s.engine, s.dir, err = openSQLite(ctx, c.Dir, production())
 	case Postgres:
 		s.engine, err = openPostgres(ctx, c.DSN, c.MaxConns)
 	default:

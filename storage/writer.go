@@ -35,17 +35,40 @@ func newWriter(db *sql.DB, most int) *writer {
 // do runs fn in a transaction. A caller whose ctx ends while others' work is before its own gets ctx's error and
 // nothing is written; once the writer has taken the call, its outcome is awaited, so that it is never unknown.
 func (w *writer) do(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	if err := ctx.Err(); err != nil {
+	c, err := w.hand(ctx, fn)
+	if err != nil {
 		return err
+	}
+	return <-c.done
+}
+
+// probe asks whether a transaction can begin and end now. Nothing is written, so its outcome need not be awaited.
+func (w *writer) probe(ctx context.Context) error {
+	c, err := w.hand(ctx, func(context.Context, querier) error { return nil })
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: another process holds its write lock", ErrUnavailable)
+	}
+}
+
+// hand waits until the writer has taken the call, or ctx has ended.
+func (w *writer) hand(ctx context.Context, fn func(ctx context.Context, q querier) error) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	c := &call{ctx: ctx, fn: fn, done: make(chan error, 1)}
 	select {
 	case w.calls <- c:
-		return <-c.done
+		return c, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-w.quit:
-		return ErrClosed
+		return nil, ErrClosed
 	}
 }
 
