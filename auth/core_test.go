@@ -57,7 +57,7 @@ func TestPingSaysWhatIsWrong(t *testing.T) {
 func TestWrongAPIKey(t *testing.T) {
 	w := setup(t, func(c *auth.Config) { c.APIKey = "wrong-key-0123456789012" })
 	require.ErrorContains(t, w.service.Ping(context.Background()), "auth.api_key")
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t))
+	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
 	require.ErrorContains(t, err, "auth.api_key")
 	require.NotContains(t, err.Error(), "wrong-key")
 	w.stop()
@@ -80,7 +80,7 @@ func TestHangingCoreHoldsNobodyLongerThanTheTimeout(t *testing.T) {
 			errs := make([]error, 30)
 			for i := range errs {
 				all.Go(func() {
-					_, _, errs[i] = w.service.CreateLink(context.Background(), newNumber(t), newReply(t))
+					_, _, errs[i] = w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
 				})
 			}
 			all.Wait()
@@ -98,7 +98,7 @@ func TestStartsWithoutTheCore(t *testing.T) {
 	w.down()
 	w.stop()
 	w.start()
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t))
+	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
 	require.ErrorContains(t, err, "cannot be reached")
 	w.proxy.up()
 	require.Equal(t, "OK", w.browser().consume(w.fresh()).says("status"))
@@ -122,7 +122,7 @@ func TestClosedServiceRefuses(t *testing.T) {
 	service := w.service
 	routes := service.Routes(http.NotFoundHandler())
 	w.stop()
-	_, _, err := service.CreateLink(context.Background(), newNumber(t), newReply(t))
+	_, _, err := service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
 	require.ErrorContains(t, err, "closed")
 	require.Error(t, service.Ping(context.Background()))
 	require.NotNil(t, routes)
@@ -169,7 +169,7 @@ func TestManyAtOnce(t *testing.T) {
 		n, b := newNumber(t), w.browser()
 		all.Go(func() {
 			for range 3 {
-				link, _, err := w.service.CreateLink(context.Background(), n, newReply(t))
+				link, _, err := w.service.CreateLink(context.Background(), n, newReply(t), time.Now())
 				if err != nil {
 					t.Errorf("create link: %v", err)
 					return

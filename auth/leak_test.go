@@ -84,7 +84,7 @@ func (p *probe) login() magic {
 // createLink tries to make a link of a new number.
 func (p *probe) createLink() magic {
 	n := newNumber(p.t)
-	link, _, err := p.service.CreateLink(context.Background(), n, newReply(p.t))
+	link, _, err := p.service.CreateLink(context.Background(), n, newReply(p.t), time.Now())
 	m := withNumber(taken(link), n)
 	p.errs = append(p.errs, err)
 	p.secrets = append(p.secrets, n.Digits(), n.Digits()[5:], m.url, m.code, m.preAuth, url.QueryEscape(m.preAuth))

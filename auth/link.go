@@ -23,16 +23,16 @@ var ErrLinkSpent = errors.New("the link of this reply is spent")
 
 // CreateLink makes the magic link of a number. It is idempotent per replyID while the link lives: called again after a
 // crash it returns the same link. It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired.
-// When it returns a link, all other codes of the number are dead at the core and in our records.
+// requested is when the user sent the request. When it returns a link, all other codes of the number are dead at the core and in our records.
 //
 // Calls for one number must come one at a time, and do: jobs are serial per number.
-func (s *Service) CreateLink(ctx context.Context, n phone.Number, replyID string) (link string, expires time.Time, err error) {
+func (s *Service) CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (link string, expires time.Time, err error) {
 	if n.IsZero() || replyID == "" {
 		return "", time.Time{}, errors.New("create link: a number and a reply id are needed")
 	}
 	rec, x, err := s.linkOf(ctx, n, replyID)
 	if errors.Is(err, ErrNotFound) {
-		rec, x, err = s.newLink(ctx, n, replyID)
+		rec, x, err = s.newLink(ctx, n, replyID, requested)
 	}
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("create link: %w", err)
@@ -67,7 +67,7 @@ func (s *Service) linkOf(ctx context.Context, n phone.Number, replyID string) (L
 }
 
 // newLink creates a code at the core and stores its link before anything else happens to it.
-func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string) (LinkRecord, secret, error) {
+func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (LinkRecord, secret, error) {
 	code, err := s.createCode(ctx, n)
 	if err != nil {
 		return LinkRecord{}, secret{}, err
@@ -77,10 +77,9 @@ func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string) (
 	if err != nil {
 		return LinkRecord{}, secret{}, fmt.Errorf("seal: %w", err)
 	}
-	now := s.now()
 	rec := LinkRecord{
 		ReplyID: replyID, CodeID: code.CodeID, PreAuthHash: hashOf(code.PreAuthSessionID), Number: n, Sealed: sealed,
-		RequestedAt: now, CreatedAt: now, State: LinkOpen,
+		RequestedAt: requested, CreatedAt: s.now(), State: LinkOpen,
 		ExpiresAt: time.UnixMilli(int64(code.TimeCreated + code.CodeLifetime)), //nolint:gosec // milliseconds since 1970
 	}
 	if err := s.links.SaveLink(ctx, rec); err != nil {

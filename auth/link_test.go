@@ -42,7 +42,7 @@ func TestRetryKeepsTheLink(t *testing.T) {
 	require.Equal(t, m, w.link(m.number, m.reply), "also after a restart")
 	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"))
 	require.Equal(t, "OK", w.browser().consume(m).says("status"))
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"), "a spent link is not replaced")
 }
@@ -70,7 +70,7 @@ func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
 			n, reply := newNumber(t), newReply(t)
 			w.core.createCode(n) // somebody else's, so that there is one to revoke
 			fault(w)
-			_, _, err := w.service.CreateLink(context.Background(), n, reply)
+			_, _, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
 			require.Error(t, err)
 			require.NotErrorIs(t, err, auth.ErrLinkSpent)
 			require.NotContains(t, err.Error(), n.Digits())
@@ -109,7 +109,7 @@ func TestNewerLinkSupersedesOlderOnes(t *testing.T) {
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(older).says("status"))
 	require.Equal(t, consumed, w.proxy.count("/recipe/signinup/code/consume"), "refused without asking the core")
 	require.Equal(t, "RESTART_FLOW_ERROR", w.core.consumeDirectly(old), "dead at the core, too")
-	_, _, err := w.service.CreateLink(context.Background(), n, old.reply)
+	_, _, err := w.service.CreateLink(context.Background(), n, old.reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "OK", w.browser().consume(m).says("status"))
 }
@@ -118,10 +118,10 @@ func TestLinkThatDiedAtTheCoreIsNotSent(t *testing.T) {
 	w := setup(t)
 	n, reply := newNumber(t), newReply(t)
 	w.store.fail("LinkAlone", 1)
-	_, _, err := w.service.CreateLink(context.Background(), n, reply)
+	_, _, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
 	require.ErrorIs(t, err, errStoreAway)
 	w.core.revokeAll(n)
-	_, _, err = w.service.CreateLink(context.Background(), n, reply)
+	_, _, err = w.service.CreateLink(context.Background(), n, reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 }
 
@@ -129,7 +129,7 @@ func TestExpiredLinkIsSpent(t *testing.T) {
 	w := setup(t)
 	m := w.fresh()
 	w.clock.advance(time.Until(m.expires) + time.Second)
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
 	require.Zero(t, w.proxy.count("/recipe/signinup/code/consume"))
@@ -142,7 +142,7 @@ func TestLinkSealedWithAnotherKeyIsSpent(t *testing.T) {
 	w.stop()
 	w.cfg.SealKey = bytes.Repeat([]byte{8}, 32)
 	w.start()
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply)
+	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
 }
@@ -150,11 +150,11 @@ func TestLinkSealedWithAnotherKeyIsSpent(t *testing.T) {
 func TestReplyOfAnotherNumberGetsNoLink(t *testing.T) {
 	w := setup(t)
 	m := w.fresh()
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), m.reply)
+	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), m.reply, time.Now())
 	require.Error(t, err)
-	_, _, err = w.service.CreateLink(context.Background(), phone.Number{}, newReply(t))
+	_, _, err = w.service.CreateLink(context.Background(), phone.Number{}, newReply(t), time.Now())
 	require.Error(t, err)
-	_, _, err = w.service.CreateLink(context.Background(), newNumber(t), "")
+	_, _, err = w.service.CreateLink(context.Background(), newNumber(t), "", time.Now())
 	require.Error(t, err)
 }
 
@@ -204,6 +204,6 @@ func TestCancelledCallerLeavesAtOnce(t *testing.T) {
 	defer close(hang)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() { <-reached; cancel(errors.New("enough")) }()
-	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t))
+	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t), time.Now())
 	require.ErrorIs(t, err, context.Canceled)
 }

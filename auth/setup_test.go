@@ -164,7 +164,7 @@ type magic struct {
 
 func (w *world) link(n phone.Number, reply string) magic {
 	w.t.Helper()
-	link, expires, err := w.service.CreateLink(context.Background(), n, reply)
+	link, expires, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
 	require.NoError(w.t, err)
 	m := withNumber(taken(link), n)
 	m.expires, m.reply = expires, reply

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
@@ -72,7 +73,7 @@ func TestStorageLoginFromEndToEnd(t *testing.T) {
 	v, err := w.service.Link(t.Context(), m.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.ViewUsed, v.State)
-	_, _, err = w.service.CreateLink(t.Context(), m.number, m.reply)
+	_, _, err = w.service.CreateLink(t.Context(), m.number, m.reply, time.Now())
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 
 	waiting := w.fresh() // stays open, so that its seal is in the files

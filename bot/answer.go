@@ -156,7 +156,7 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 func (b *Bot) createLink(ctx context.Context, r request, id string) (string, time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Times.Core)
 	defer cancel()
-	url, expires, err := b.cfg.Links.CreateLink(ctx, r.number, id)
+	url, expires, err := b.cfg.Links.CreateLink(ctx, r.number, id, r.sentAt())
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("create link: %w", err)
 	}

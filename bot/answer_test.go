@@ -402,7 +402,7 @@ func TestLinkThatIsNoLinkIsNotSent(t *testing.T) {
 // oddLinks answers every request with itself.
 type oddLinks string
 
-func (l oddLinks) CreateLink(context.Context, phone.Number, string) (string, time.Time, error) {
+func (l oddLinks) CreateLink(context.Context, phone.Number, string, time.Time) (string, time.Time, error) {
 	return string(l), time.Time{}, nil
 }
 

@@ -244,7 +244,7 @@ func (w *world) Send(_ context.Context, m Outgoing) error {
 const linkBase = "https://login.example/verify?"
 
 // CreateLink is the world's Links.
-func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string) (string, time.Time, error) {
+func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string, requested time.Time) (string, time.Time, error) {
 	var url string
 	var expires time.Time
 	err := w.around("create link", func() error {
@@ -253,7 +253,7 @@ func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string) (s
 		}
 		l := w.links[replyID]
 		if l == nil {
-			l = &link{number: n, sentAt: w.sentAt(replyID), expires: w.now.Add(linkLife), state: "open"}
+			l = &link{number: n, sentAt: requested, expires: w.now.Add(linkLife), state: "open"}
 			w.links[replyID] = l
 			w.order = append(w.order, replyID)
 			if err := w.step("link saved"); err != nil {
@@ -273,16 +273,6 @@ func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string) (s
 		return nil
 	})
 	return url, expires, err
-}
-
-// sentAt is when the request was sent whose answer is replyID.
-func (w *world) sentAt(replyID string) time.Time {
-	for _, r := range w.inbox {
-		if r.Job.Key == replyID {
-			return r.At
-		}
-	}
-	return time.Time{}
 }
 
 // Accept is the world's Inbox.

@@ -24,9 +24,10 @@ var ErrLineDown = errors.New("the WhatsApp line cannot send now")
 //
 // CreateLink is idempotent per replyID while the link lives: called again after a crash it returns the same link.
 // It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired: a message with that id may
-// already carry it, so a new link needs a new request. Older links of the number are dead when it returns.
+// already carry it, so a new link needs a new request. requested is when the user sent the request. Older links of
+// the number are dead when it returns.
 type Links interface {
-	CreateLink(ctx context.Context, n phone.Number, replyID string) (url string, expires time.Time, err error)
+	CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (url string, expires time.Time, err error)
 }
 
 // ErrLinkSpent says that the link made for a reply id cannot be used any more.

@@ -134,8 +134,8 @@ type links struct{ auth *auth.Service }
 var _ bot.Links = links{}
 
 // CreateLink implements [bot.Links].
-func (l links) CreateLink(ctx context.Context, n phone.Number, replyID string) (string, time.Time, error) {
-	url, expires, err := l.auth.CreateLink(ctx, n, replyID)
+func (l links) CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (string, time.Time, error) {
+	url, expires, err := l.auth.CreateLink(ctx, n, replyID, requested)
 	if errors.Is(err, auth.ErrLinkSpent) {
 		err = fmt.Errorf("%w: %w", bot.ErrLinkSpent, err)
 	}

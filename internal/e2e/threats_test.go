@@ -34,6 +34,26 @@ func TestStaleRequestGetsNoLink(t *testing.T) {
 	mustLink(t, w.requestLink(u).URL) // a fresh tap is answered
 }
 
+// TestTwoTapsOneAnswer: requests of one number within the configured time get one link.
+func TestTwoTapsOneAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storage.SQLite, func(cfg *app.Config) { cfg.Login.Coalesce = 20 * time.Second })
+	b := w.pairAndStart()
+	u := w.user()
+	tapped := time.Now().Add(-30 * time.Second)
+	for i := range 3 {
+		_, err := u.Text(t.Context(), w.account, phrase, whatsapp.SentAt(tapped.Add(time.Duration(i)*5*time.Second)))
+		require.NoError(t, err)
+	}
+	first := mustLink(t, w.next(u))
+	require.Eventually(t, func() bool { return w.account.Device().PendingMessages() == 0 }, 30*time.Second, 10*time.Millisecond)
+	w.quiet()
+	require.Len(t, u.Received(), 1)
+	second := w.requestLink(u) // sent 30 s after the first, by WhatsApp's clock
+	require.Equal(t, "RESTART_FLOW_ERROR", newBrowser(t, b.URL()).confirm(t, first).status(), "superseded")
+	newBrowser(t, b.URL()).signIn(t, second)
+}
+
 func TestFloodIsBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storage.SQLite)

@@ -56,7 +56,10 @@
       headers: { "content-type": "application/json; charset=utf-8", "rid": "passwordless", "st-auth-mode": "cookie" },
       body: JSON.stringify({ preAuthSessionId: root.getAttribute("data-preauth"), linkCode: code })
     }).then(function (response) {
-      if (response.ok) return response.json().then(function (body) { return body.status; });
+      if (response.ok) return response.json().then(function (body) {
+        // The link is spent although nobody got a session from it: only a new one helps.
+        return body.reason === "new_link" ? "RESTART_FLOW_ERROR" : body.status;
+      });
       // The route refuses what is no link of ours; all other failures may pass.
       return response.status === 400 || response.status === 404 ? "RESTART_FLOW_ERROR" : "GENERAL_ERROR";
     }).finally(function () { clearTimeout(timer); });
