@@ -114,6 +114,15 @@ func (a *Account) unlink(d *Device) {
 	d.announceLocked()
 }
 
+// unlinkAsked ends a link because the device asked for it. It will hang up by itself.
+func (a *Account) unlinkAsked(d *Device) {
+	a.forget(d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.removed, d.active, d.available = true, false, false
+	d.announceLocked()
+}
+
 // forget takes the device off the account.
 func (a *Account) forget(d *Device) {
 	a.linkMu.Lock()

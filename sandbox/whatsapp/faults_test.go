@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/whatsmeow"
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
@@ -305,7 +304,8 @@ func TestUnknownStanzasAreListed(t *testing.T) {
 	require.Len(t, server.Unknown(), 1)
 	require.Contains(t, server.Unknown()[0], "blocklist")
 
-	require.NoError(t, b.client.DangerousInternals().SendNode(t.Context(), waBinary.Node{Tag: "surprise"}))
+	nobody := types.NewJID("6289999999999", types.DefaultUserServer)
+	require.NoError(t, b.client.SendChatPresence(t.Context(), nobody, types.ChatPresenceComposing, types.ChatPresenceMediaText))
 	require.Eventually(t, func() bool { return len(server.Unknown()) == 2 }, patience, tick)
 
 	resp, err := server.HTTPClient().Get("https://example.com/")

@@ -42,8 +42,8 @@ func (c *conn) handleIQ(n *waBinary.Node) {
 	case "w:m set media_conn":
 		c.fail(n, 404, "item-not-found") // there are no media here
 	case "md set remove-companion-device":
+		c.device.acct.unlinkAsked(c.device)
 		c.result(n)
-		c.device.acct.unlink(c.device)
 	default:
 		c.refuseIQ(n)
 	}
