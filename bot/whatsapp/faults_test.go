@@ -86,6 +86,15 @@ func TestTwoLinesOnOneAccountDoNotFight(t *testing.T) {
 	require.Never(t, func() bool { return other.Status().State != Connected }, 200*time.Millisecond, 10*time.Millisecond)
 }
 
+func TestRemovedAccountIsNotUsedAnyLonger(t *testing.T) {
+	t.Parallel()
+	w := connected(t, func(c *Config) { c.MessageTTL = time.Second })
+	_, err := w.db.Exec(`DELETE FROM whatsmeow_device`)
+	require.NoError(t, err)
+	inState(t, w.line, Unpaired)
+	require.Eventually(t, func() bool { return !w.account.Device().Connected() }, patience, time.Millisecond)
+}
+
 func TestOutdatedSaysSo(t *testing.T) {
 	t.Parallel()
 	w := connected(t)

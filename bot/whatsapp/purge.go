@@ -21,15 +21,22 @@ func (c *Client) Purge(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// purgeEvery is the longest time between two purges.
-const purgeEvery = time.Minute
+// The times between two visits to the store.
+const (
+	tendOften  = time.Second
+	tendSeldom = 30 * time.Second
+)
 
-// keepPurged purges at once and then regularly until ctx ends.
-func (c *Client) keepPurged(ctx context.Context) {
-	every := min(max(c.cfg.MessageTTL/4, time.Second), purgeEvery)
+// tendStore purges at once and then regularly until ctx ends, and looks whether the account in use is still the one
+// that is stored: another process may have paired anew.
+func (c *Client) tendStore(ctx context.Context) {
+	every := min(max(c.cfg.MessageTTL/4, tendOften), tendSeldom)
 	for {
+		s := c.current()
 		if err := c.Purge(ctx, c.cfg.Now()); err != nil && ctx.Err() == nil {
 			c.log.Error().Err(err).Msg("line's store")
+		} else if device, _, err := c.pick(ctx); err == nil && s != nil && (device == nil || device.GetJID() != s.jid) {
+			s.mail.put(accountChanged{})
 		}
 		if !pause(ctx, every) {
 			return

@@ -32,12 +32,12 @@ func (c *Client) Run(ctx context.Context) error {
 
 	var owned sync.WaitGroup
 	defer owned.Wait()
-	owned.Go(func() { c.keepPurged(ctx) })
+	owned.Go(func() { c.tendStore(ctx) })
 	owned.Go(func() { c.logStates(ctx) })
 
 	var gone types.JID // the account that was logged out last, should its deletion have failed
-	for {
-		device, fresh := c.awaitAccount(ctx, gone)
+	for start := true; ; start = false {
+		device, fresh := c.awaitAccount(ctx, start, gone)
 		if device == nil {
 			c.board.set(Status{State: Connecting, Reason: "The line is stopped."})
 			return nil
@@ -49,12 +49,12 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// awaitAccount waits until the store holds an account to use; nil when ctx ends first. An account that turns up
-// while it waits is fresh: it has just been paired, maybe by another process that needs a moment to finish, so it
-// must be seen twice.
-func (c *Client) awaitAccount(ctx context.Context, gone types.JID) (device *store.Device, fresh bool) {
+// awaitAccount waits until the store holds an account to use; nil when ctx ends first. One that is there at the start
+// is used at once. One that turns up later is fresh: it has just been paired, maybe by another process that needs a
+// moment to finish, so it must be seen twice.
+func (c *Client) awaitAccount(ctx context.Context, start bool, gone types.JID) (device *store.Device, fresh bool) {
 	var seen types.JID
-	for first := true; ; first = false {
+	for ; ; start = false {
 		device, status, err := c.pick(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -67,7 +67,7 @@ func (c *Client) awaitAccount(ctx context.Context, gone types.JID) (device *stor
 				c.board.set(status)
 			}
 		case device.GetJID() == gone:
-		case first && gone.IsEmpty():
+		case start:
 			return device, false
 		case device.GetJID() == seen:
 			return device, true
@@ -121,6 +121,8 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh 
 				c.log.Error().Err(err).Msg("line's store")
 			}
 			return true
+		case change:
+			return false
 		case stayAway:
 			<-ctx.Done()
 			return false

@@ -33,6 +33,7 @@ func TestEventsChangeTheState(t *testing.T) {
 		{"logged out", &events.LoggedOut{Reason: events.ConnectFailureLoggedOut}, LoggedOut, repair, 0, time.Time{}},
 		{"main device gone", &events.LoggedOut{OnConnect: true, Reason: events.ConnectFailureMainDeviceGone}, LoggedOut, repair, 0, time.Time{}},
 		{"banned for good", &events.LoggedOut{OnConnect: true, Reason: events.ConnectFailureUnknownLogout}, LoggedOut, repair, 0, time.Time{}},
+		{"account replaced in the store", accountChanged{}, Connecting, change, 0, time.Time{}},
 		{"banned for a time", &events.TemporaryBan{Code: 101, Expire: 2 * time.Hour}, Banned, redialAt, 2*time.Hour + banMargin, now.Add(2 * time.Hour)},
 		{"banned without an end", &events.TemporaryBan{Code: 106}, Banned, redialAt, banGuess, time.Time{}},
 	} {

@@ -16,6 +16,7 @@ const (
 	redialAt               // the connection is over: connect again after a given pause
 	stayAway               // the connection is over: nothing until the process starts the line again
 	repair                 // the account is gone: wait for another one
+	change                 // the store holds another account now: use that one
 )
 
 // step is what one event means for the line.
@@ -40,6 +41,9 @@ const (
 // deadPings is how many keep-alives in a row may go unanswered before the connection is given up. Each takes about
 // half a minute.
 const deadPings = 3
+
+// accountChanged tells the run loop that the store does not hold its account any more.
+type accountChanged struct{}
 
 // next reads an event about the connection. It is false for events that do not change the line's state.
 func next(evt any, now time.Time) (step, bool) {
@@ -70,6 +74,8 @@ func next(evt any, now time.Time) (step, bool) {
 		return step{state: LoggedOut, reason: loggedOut(e.Reason), do: repair, open: true}, true
 	case *events.TemporaryBan:
 		return banned(e, now), true
+	case accountChanged:
+		return step{state: Connecting, do: change, open: true, reason: "The stored account was replaced or removed; looking for the new one."}, true
 	}
 	return step{}, false
 }
