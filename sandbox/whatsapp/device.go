@@ -105,8 +105,7 @@ func (d *Device) detach(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn == c {
-		d.conn, d.active, d.available = nil, false, false
-		d.announceLocked()
+		d.goneLocked()
 	}
 }
 
@@ -145,10 +144,10 @@ func (d *Device) announceLocked() {
 	d.changed = make(chan struct{})
 }
 
-// flushLocked sends the offline queue between its two marks.
+// flushLocked sends what this connection has not carried yet, between the two marks of the offline queue.
 func (d *Device) flushLocked() {
-	counts := d.queue.counts()
-	total := d.queue.len()
+	c := d.conn
+	counts, total := d.queue.counts(c)
 	d.conn.send(waBinary.Node{Tag: "ib", Attrs: waBinary.Attrs{"from": types.ServerJID}, Content: children(waBinary.Node{
 		Tag: "offline_preview", Attrs: waBinary.Attrs{
 			"count": total, "message": counts["message"], "receipt": counts["receipt"],
@@ -157,6 +156,9 @@ func (d *Device) flushLocked() {
 	})})
 	offline := 0
 	for q := range d.queue.all() {
+		if q.on == c {
+			continue
+		}
 		if !d.transmitLocked(q, offline) {
 			return
 		}
@@ -200,11 +202,13 @@ func (d *Device) transmitLocked(q *queued, offline int) bool {
 		attrs["offline"] = offline
 		n.Attrs = attrs
 	}
-	d.conn.send(n)
+	q.on = d.conn
 	if q.class == "message" && d.dropsLocked(DuringHandling) {
-		d.cutLocked()
+		d.conn.sendLast(n, graceHandling)
+		d.goneLocked()
 		return false
 	}
+	d.conn.send(n)
 	return true
 }
 
@@ -214,6 +218,11 @@ func (d *Device) cutLocked() {
 		return
 	}
 	d.conn.cut()
+	d.goneLocked()
+}
+
+// goneLocked notes that the client is not there any more.
+func (d *Device) goneLocked() {
 	d.conn, d.active, d.available = nil, false, false
 	d.announceLocked()
 }

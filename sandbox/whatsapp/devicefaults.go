@@ -14,7 +14,7 @@ type DropPoint int
 // The moments, seen from the server.
 const (
 	BeforeDelivery DropPoint = iota // instead of sending a message; it stays queued
-	DuringHandling                  // right after a message was sent, while the client handles it
+	DuringHandling                  // a moment after a message was sent, when the client has begun to handle it
 	AfterHandling                   // when the client settles a message, and the server has not heard it
 	BeforeSending                   // when the client sends a message, and it is lost
 	BeforeAck                       // when the client's message was delivered, and its acknowledgement is lost
@@ -114,8 +114,7 @@ func (d *Device) streamErrorLocked(code string) {
 		grace = graceBusy
 	}
 	d.conn.sendLast(streamError(code), grace)
-	d.conn, d.active, d.available = nil, false, false
-	d.announceLocked()
+	d.goneLocked()
 }
 
 func streamError(code string) waBinary.Node {
@@ -162,7 +161,8 @@ func (d *Device) Pending() int {
 func (d *Device) PendingMessages() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.queue.counts()["message"]
+	counts, _ := d.queue.counts(nil)
+	return counts["message"]
 }
 
 // Settlement tells how the client settled the latest message with this id. Only the last few thousand are known.

@@ -12,6 +12,7 @@ type Faults struct {
 	loseAcks int
 	nack     int
 	login    *LoginFault
+	deaf     bool
 }
 
 // LoginFault is how a login is refused.
@@ -58,6 +59,19 @@ func (f *Faults) LoginBan(code int, expire time.Duration) {
 	f.setLogin(&LoginFault{Reason: 402, Code: code, Expire: expire})
 }
 
+// IgnorePings makes the server leave keep-alives unanswered, so that a client thinks its connection is broken.
+func (f *Faults) IgnorePings(yes bool) {
+	f.faultMu.Lock()
+	defer f.faultMu.Unlock()
+	f.deaf = yes
+}
+
+func (f *Faults) ignoresPings() bool {
+	f.faultMu.Lock()
+	defer f.faultMu.Unlock()
+	return f.deaf
+}
+
 func (f *Faults) setLogin(fault *LoginFault) {
 	f.faultMu.Lock()
 	defer f.faultMu.Unlock()
@@ -86,4 +100,13 @@ func (f *Faults) planAck() ackPlan {
 		p.lose = true
 	}
 	return p
+}
+
+// and joins the plans of a server and of an account.
+func (p ackPlan) and(other ackPlan) ackPlan {
+	joined := ackPlan{delay: max(p.delay, other.delay), nack: p.nack, lose: p.lose || other.lose}
+	if other.nack != 0 {
+		joined.nack = other.nack
+	}
+	return joined
 }

@@ -315,3 +315,39 @@ func TestUnknownStanzasAreListed(t *testing.T) {
 	require.ErrorContains(t, err, "refused")
 	require.Len(t, server.Unknown(), 3)
 }
+
+func TestUnansweredKeepAlives(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	b := w.seeded(t, nil)
+	w.account.IgnorePings(true)
+	await[*events.KeepAliveTimeout](t, b, nil)
+	w.account.IgnorePings(false)
+	await[*events.KeepAliveRestored](t, b, nil)
+}
+
+func TestReleaseSendsOnlyWhatWasHeld(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	handling, proceed := make(chan struct{}, 1), make(chan struct{})
+	b := w.seeded(t, func(*bot, *events.Message) bool {
+		handling <- struct{}{}
+		<-proceed
+		return true
+	})
+	d := w.account.Device()
+	u := w.user(t, 1)
+	first, err := u.Text(t.Context(), w.account, "being handled")
+	require.NoError(t, err)
+	<-handling
+	d.HoldDelivery()
+	second, err := u.Text(t.Context(), w.account, "held")
+	require.NoError(t, err)
+	require.Equal(t, 2, d.PendingMessages())
+	d.Release()
+	close(proceed)
+	await(t, b, messageWith(second))
+	require.Eventually(t, func() bool { return d.Pending() == 0 }, patience, tick)
+	require.Equal(t, 1, count(b, messageWith(first)))
+	require.Equal(t, 1, await[*events.OfflineSyncPreview](t, b, func(p *events.OfflineSyncPreview) bool { return p.Messages > 0 }).Messages)
+}

@@ -14,6 +14,7 @@ const (
 	graceTerminal = time.Second            // it will not come back, so the wait costs nothing
 	graceRestart  = 2 * time.Second        // it hangs up at once and comes back
 	graceBusy     = 100 * time.Millisecond // it waits for us to hang up
+	graceHandling = 20 * time.Millisecond  // it has begun to handle what it got
 )
 
 // handle answers one stanza of the client. It runs in the connection's reading goroutine and must not wait.

@@ -20,7 +20,9 @@ func (c *conn) handleIQ(n *waBinary.Node) {
 	child := firstChild(n)
 	switch stringAttr(n, "xmlns") + " " + kind + " " + child.Tag {
 	case "w:p get ", "w:p get ping":
-		c.result(n)
+		if !c.srv.ignoresPings() && !c.device.acct.ignoresPings() {
+			c.result(n)
+		}
 	case "passive set active":
 		c.result(n)
 		c.device.activate(c)

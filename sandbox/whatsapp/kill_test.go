@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	suppressKnownRaces()
+	whatsmeow.KeepAliveResponseDeadline = time.Second
+	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = 400*time.Millisecond, 500*time.Millisecond
 	os.Exit(m.Run())
 }
 

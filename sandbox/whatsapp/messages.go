@@ -103,10 +103,7 @@ func (c *conn) handleMessage(n *waBinary.Node) {
 		d.acknowledge(c, c.messageAck(n, 400), 0)
 		return
 	}
-	plan := c.srv.planAck()
-	if own := d.acct.planAck(); own != (ackPlan{}) {
-		plan = own
-	}
+	plan := c.srv.planAck().and(d.acct.planAck())
 	if plan.nack != 0 {
 		d.acknowledge(c, c.messageAck(n, plan.nack), plan.delay)
 		return

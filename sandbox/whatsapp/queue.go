@@ -23,6 +23,7 @@ type Settlement struct {
 type queued struct {
 	class, id  string
 	node       waBinary.Node
+	on         *conn // the connection that carried it last
 	settlement Settlement
 	place      *list.Element // nil once settled
 }
@@ -93,12 +94,16 @@ func (q *queue) remember(key string, entry *queued) {
 
 func (q *queue) len() int { return q.order.Len() }
 
-func (q *queue) counts() map[string]int {
-	counts := map[string]int{}
+// counts is how many stanzas of each class wait that this connection has not carried. Without a connection: all.
+func (q *queue) counts(c *conn) (byClass map[string]int, total int) {
+	byClass = map[string]int{}
 	for entry := range q.all() {
-		counts[entry.class]++
+		if c == nil || entry.on != c {
+			byClass[entry.class]++
+			total++
+		}
 	}
-	return counts
+	return byClass, total
 }
 
 // all goes over what waits, oldest first.
