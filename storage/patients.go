@@ -17,10 +17,11 @@ const (
 // for a person to look at; else "linked".
 func (s *Store) PatientState(ctx context.Context, userID string) (string, error) {
 	var waiting, dead, signedIn bool
+	// The concatenation keeps PostgreSQL from reading the whole index of sign-ins while it has no statistics yet.
 	_, err := one(ctx, s.engine.reader(), `SELECT
 		EXISTS (SELECT 1 FROM jobs WHERE user_id = $1 AND kind = 'fhir.sync' AND state IN ('ready', 'running')),
 		EXISTS (SELECT 1 FROM jobs WHERE user_id = $1 AND kind = 'fhir.sync' AND state = 'dead'),
-		EXISTS (SELECT 1 FROM audit WHERE user_id = $1 AND user_id <> '' AND event = 'sign-in')`,
+		EXISTS (SELECT 1 FROM audit WHERE user_id = $1 AND user_id <> '' AND event || '' = 'sign-in')`,
 		[]any{userID}, &waiting, &dead, &signedIn)
 	switch {
 	case err != nil:

@@ -135,20 +135,24 @@ func past(tb testing.TB, b bundle, n int) {
 func TestEveryStatementOfALoginFindsItsRowsByAnIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		past(t, b, 3000)
-		if b.config.Engine == Postgres {
-			for _, table := range []string{"messages", "jobs", "links", "intents", "budgets", "chats", "audit"} {
-				require.NoError(t, b.raw(t, "ANALYZE "+table))
-			}
-		}
 		log := &statements{seen: map[string][]any{}}
 		b.engine = spyEngine{b.engine, log}
 		login(t, b, 1)
 		require.NoError(t, b.ReleaseJobs(t.Context(), "me"))
 		b.engine = b.engine.(spyEngine).engine
 		require.Greater(t, len(log.seen), 20)
-		for query, args := range log.seen {
-			plan := explain(t, b, query, args)
-			require.Empty(t, slow(plan), "%s\n%s", strings.Join(plan, "\n"), query)
+		check := func() {
+			for query, args := range log.seen {
+				plan := explain(t, b, query, args)
+				require.Empty(t, slow(plan), "%s\n%s", strings.Join(plan, "\n"), query)
+			}
+		}
+		check() // also before PostgreSQL has looked at the tables for the first time
+		if b.config.Engine == Postgres {
+			for _, table := range []string{"messages", "jobs", "links", "intents", "budgets", "chats", "audit"} {
+				require.NoError(t, b.raw(t, "ANALYZE "+table))
+			}
+			check()
 		}
 	})
 }
