@@ -33,7 +33,7 @@ check: ## formatting, go vet, linter with the import rules, tidy modules, what t
 	@! go list -deps ./cmd/konsulin-bot | grep -E '/konsulin-bot/sandbox|stretchr/testify' || { echo "konsulin-bot must not contain test code"; exit 1; }
 
 race: need-postgres ## all fast tests under the race detector
-	go test -race -timeout 30m ./...
+	GORACE="suppressions=$(CURDIR)/sandbox/whatsapp/testdata/race.supp" go test -race -timeout 30m ./...
 
 build: ## bin/konsulin-bot and bin/konsulin-sandbox
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -42,7 +42,7 @@ bench: need-postgres ## ratios against a bare echo bot, growth, sizes (a few min
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 torture: need-postgres ## kill -9 at random moments, KILLS times (default 200)
-	go test -count 1 -timeout 80m -run 'TestKill' ./internal/e2e -kills $(KILLS)
+	go test -v -count 1 -timeout 80m -run 'TestKillNothingLost' ./internal/e2e -kills $(KILLS)
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
