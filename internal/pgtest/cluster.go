@@ -41,7 +41,8 @@ func (s *Server) start() (err error) {
 		return err
 	}
 	// The path of a Unix socket must be short, so the system's own temporary directory is used.
-	if s.dir, err = os.MkdirTemp("/tmp", "pgtest"); err != nil {
+	sweep()
+	if s.dir, err = os.MkdirTemp("/tmp", fmt.Sprintf("pgtest-%d-", os.Getpid())); err != nil {
 		return err
 	}
 	sockets, data := filepath.Join(s.dir, "socket"), filepath.Join(s.dir, "data")
@@ -63,6 +64,24 @@ func (s *Server) start() (err error) {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return s.serve(ctx, account, filepath.Join(bin, "postgres"), data, sockets)
+}
+
+// sweep removes what test processes that were killed have left; their directories carry their process ids. What it
+// cannot remove is somebody else's.
+func sweep() {
+	left, err := filepath.Glob("/tmp/pgtest-*-*")
+	if err != nil {
+		return
+	}
+	for _, dir := range left {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(dir), "pgtest-%d-", &pid); err != nil || pid <= 0 {
+			continue
+		}
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // serve starts the server as our own child, so that it is ours to await.

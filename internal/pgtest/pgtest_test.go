@@ -2,6 +2,9 @@ package pgtest
 
 import (
 	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +35,21 @@ func TestCloseStopsTheServerAndRemovesItsFiles(t *testing.T) {
 	require.DirExists(t, dir)
 	require.NoError(t, server.Close())
 	require.NoDirExists(t, dir)
+}
+
+func TestWhatAKilledTestProcessLeftIsRemoved(t *testing.T) {
+	t.Parallel()
+	gone := exec.Command("true")
+	require.NoError(t, gone.Run())
+	left, err := os.MkdirTemp("/tmp", fmt.Sprintf("pgtest-%d-", gone.Process.Pid))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(left) })
+	kept, err := os.MkdirTemp("/tmp", fmt.Sprintf("pgtest-%d-", os.Getpid()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(kept) })
+	sweep()
+	require.NoDirExists(t, left)
+	require.DirExists(t, kept)
 }
 
 func TestWithoutAServerTheMessageSaysWhatToInstall(t *testing.T) {
