@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
+	"database/sql/driver"
 	"os"
 	"strconv"
 	"sync"
@@ -13,48 +15,36 @@ import (
 // transaction too.
 const dbClock = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
-// ownRow takes the lease if nobody holds a live one, and starts its renewal.
+// lifeLock is the class of the advisory locks by which an owner's database session shows that it lives.
+const lifeLock = 7749
+
+// ownRow takes the lease if nobody holds a live one, and starts its renewal. A lease is over when it has run out, or
+// at once when the session of its holder has ended, as it does when a process is killed: then nobody has to wait.
 func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
-	host, err := os.Hostname()
+	life, err := e.db.Conn(ctx)
 	if err != nil {
-		host = "unknown host"
-	}
-	asked, id := t.store.now(), rand.Text()
-	var held *HeldError
-	err = e.write(ctx, func(ctx context.Context, q querier) error {
-		held = nil
-		// FOR UPDATE waits for transactions that passed the fence of the last tenure, see fenceRow.
-		var free int64
-		found, err := one(ctx, q, `SELECT 1 FROM line_owner WHERE until <= `+dbClock+` FOR UPDATE`, nil, &free)
-		if err == nil && found {
-			_, err = one(ctx, q, `UPDATE line_owner SET epoch = epoch + 1, holder = $1, pid = $2, host = $3,
-				since = `+dbClock+`, until = `+dbClock+` + $4 RETURNING epoch`,
-				[]any{id, os.Getpid(), host, t.store.lineLease.Milliseconds()}, &t.epoch)
-		}
-		if err != nil || found {
-			return err
-		}
-		held = &HeldError{What: "the WhatsApp line of this database"}
-		var since int64
-		_, err = one(ctx, q, `SELECT pid, host, since FROM line_owner`, nil, &held.PID, &held.Host, &since)
-		held.Since = at(since)
 		return err
-	})
+	}
+	asked := t.store.now()
+	held, err := t.takeRow(ctx, life)
 	if err != nil {
+		hangUp(life) // it may have the lock
 		return err
 	}
 	if held != nil {
+		_ = life.Close()
 		return held
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		t.renew(ctx, e, asked.Add(t.store.lineLease))
+		life = t.renew(ctx, e, life, asked.Add(t.store.lineLease))
 	}()
 	t.release = sync.OnceValue(func() error {
 		cancel()
 		<-ended
+		defer hangUp(life)
 		ctx, cancel := context.WithTimeout(context.Background(), t.store.lineLease)
 		defer cancel()
 		_, err := change(ctx, e.db, `UPDATE line_owner SET until = 0 WHERE epoch = $1`, t.epoch)
@@ -63,21 +53,69 @@ func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
 	return nil
 }
 
+// takeRow makes this process the owner, or says who is. The session of life then holds the lock of the new epoch,
+// before anybody else can know that epoch.
+func (t *Tenure) takeRow(ctx context.Context, life *sql.Conn) (*HeldError, error) {
+	tx, err := life.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
+	held := &HeldError{What: "the WhatsApp line of this database"}
+	var last, since int64
+	var free bool
+	_, err = one(ctx, tx, `SELECT epoch, until <= `+dbClock+`, pid, host, since FROM line_owner`, nil,
+		&last, &free, &held.PID, &held.Host, &since)
+	held.Since = at(since)
+	if err == nil && !free {
+		_, err = one(ctx, tx, `SELECT pg_try_advisory_xact_lock($1::int, $2::int)`, []any{lifeLock, last}, &free)
+	}
+	if err != nil || !free {
+		return held, err
+	}
+	// This waits for transactions that passed the fence of the last tenure, see fenceRow.
+	var mine int64
+	found, err := one(ctx, tx, `SELECT 1 FROM line_owner WHERE epoch = $1 FOR UPDATE`, []any{last}, &mine)
+	if err != nil || !found {
+		return held, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	if _, err = one(ctx, tx, `UPDATE line_owner SET epoch = epoch + 1, holder = $1, pid = $2, host = $3,
+		since = `+dbClock+`, until = `+dbClock+` + $4 RETURNING epoch`,
+		[]any{rand.Text(), os.Getpid(), host, t.store.lineLease.Milliseconds()}, &t.epoch); err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_lock($1::int, $2::int)`, lifeLock, t.epoch); err != nil {
+		return nil, err
+	}
+	return nil, tx.Commit()
+}
+
+// hangUp ends the session of a connection, and its locks with it, instead of giving it back to the pool.
+func hangUp(c *sql.Conn) {
+	_ = c.Raw(func(any) error { return driver.ErrBadConn })
+	_ = c.Close()
+}
+
 // renew keeps the lease until ctx ends, or closes Lost: when another process has taken it, or when it could not be
 // renewed until it ran out. The clock of this process only ever makes that earlier: the time counts from before the
-// question.
-func (t *Tenure) renew(ctx context.Context, e *pgEngine, until time.Time) {
+// question. It returns the connection that shows that this process lives, which may have had to be made anew.
+func (t *Tenure) renew(ctx context.Context, e *pgEngine, life *sql.Conn, until time.Time) *sql.Conn {
 	lease := t.store.lineLease
 	tick := time.NewTicker(lease / 4)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return life
 		case <-tick.C:
 		}
 		asked := t.store.now()
 		limit, cancel := context.WithTimeout(ctx, lease/4)
+		life = t.showLife(limit, e, life)
 		renewed, err := change(limit, e.db, `UPDATE line_owner SET until = `+dbClock+` + $2
 			WHERE epoch = $1 AND until > `+dbClock, t.epoch, lease.Milliseconds())
 		cancel()
@@ -86,9 +124,27 @@ func (t *Tenure) renew(ctx context.Context, e *pgEngine, until time.Time) {
 			until = asked.Add(lease)
 		case err == nil, t.store.now().After(until.Add(-lease / 4)):
 			t.lose()
-			return
+			return life
 		}
 	}
+}
+
+// showLife replaces the connection whose session holds the lock when it broke. Whoever asked for the line in between
+// has it: then the renewal finds out.
+func (t *Tenure) showLife(ctx context.Context, e *pgEngine, life *sql.Conn) *sql.Conn {
+	if life.PingContext(ctx) == nil {
+		return life
+	}
+	fresh, err := e.db.Conn(ctx)
+	if err != nil {
+		return life // asked again at the next tick
+	}
+	if _, err := fresh.ExecContext(ctx, `SELECT pg_try_advisory_lock($1::int, $2::int)`, lifeLock, t.epoch); err != nil {
+		hangUp(fresh)
+		return life
+	}
+	hangUp(life)
+	return fresh
 }
 
 // fenceRow asks the database whether this tenure is the last one and lives. With lock, a new owner waits until the

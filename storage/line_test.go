@@ -129,13 +129,58 @@ func TestAnOwnerWhoseLeaseWasTakenStopsAtOnce(t *testing.T) {
 	former := own(t, b.Store)
 	// As if this process had been paused, its lease had run out and another process had taken it.
 	require.NoError(t, b.raw(t, "UPDATE line_owner SET epoch = epoch + 1, pid = 7, until = until + 3600000"))
-	_, err := former.Inbox().Accept(t.Context(), accepted("62811", "A", b.clock.now()))
+	other, err := b.open(t).engine.(*pgEngine).db.Conn(t.Context())
+	require.NoError(t, err)
+	defer hangUp(other)
+	_, err = other.ExecContext(t.Context(), "SELECT pg_advisory_lock($1::int, epoch::int) FROM line_owner", lifeLock)
+	require.NoError(t, err)
+	_, err = former.Inbox().Accept(t.Context(), accepted("62811", "A", b.clock.now()))
 	require.ErrorIs(t, err, ErrLineLost)
 	requireLost(t, former)
 	require.Equal(t, 0, b.count(t, "messages"), "the message is the new owner's")
 	require.NoError(t, former.Release())
 	_, err = b.OwnLine(t.Context())
 	require.ErrorContains(t, err, "process 7", "a former owner's release does not end the new tenure")
+}
+
+// endSessions ends the database sessions that show that an owner lives, as the death of its process does.
+func endSessions(t *testing.T, b bundle) {
+	t.Helper()
+	require.Equal(t, 1, b.count(t, `(SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+		AND classid = 7749 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) x`))
+}
+
+func TestTheLineOfAKilledOwnerIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Postgres)
+	b.config.Now, b.config.LineLease = time.Now, time.Hour
+	b.Store = b.open(t)
+	former := own(t, b.Store)
+	other := b.open(t)
+	_, err := other.OwnLine(t.Context())
+	require.ErrorContains(t, err, "in use by another konsulin-bot")
+	endSessions(t, b)
+	require.Eventually(t, func() bool {
+		next, err := other.OwnLine(t.Context())
+		if err == nil {
+			t.Cleanup(func() { require.NoError(t, next.Release()) })
+		}
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond, "nobody waits for the end of an hour")
+	_, err = former.Inbox().Accept(t.Context(), accepted("62811", "A", b.clock.now()))
+	require.ErrorIs(t, err, ErrLineLost, "and if it lives after all, it is fenced off")
+}
+
+func TestAnOwnerWhoseSessionBrokeShowsAgainThatItLives(t *testing.T) {
+	t.Parallel()
+	b := shortLease(t)
+	tenure := own(t, b.Store)
+	endSessions(t, b)
+	require.Eventually(t, func() bool {
+		return b.count(t, "pg_locks WHERE locktype = 'advisory' AND classid = 7749 AND database = "+
+			"(SELECT oid FROM pg_database WHERE datname = current_database())") == 1
+	}, 30*time.Second, 20*time.Millisecond)
+	require.NoError(t, tenure.Check(t.Context()))
 }
 
 func TestAnOwnerThatCannotRenewTellsItBeforeOthersMayOwn(t *testing.T) {
