@@ -87,7 +87,7 @@ func TestHSTSOnlyWithHTTPS(t *testing.T) {
 	require.Empty(t, b.get(t, "/auth/signed-in").Header().Get("Strict-Transport-Security"))
 }
 
-// threats.md, "Open redirect, Host header injection".
+// Against open redirects and an injected Host header.
 func TestSpoofedHostChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -125,7 +125,7 @@ func TestVerifyAsksToTryAgainWhenStorageIsAway(t *testing.T) {
 	require.Contains(t, b.log.String(), errAway.Error())
 }
 
-// threats.md, "Preview, scanner, prefetch".
+// Against link previews, scanners and prefetching.
 func TestTwentyPreviewsThenOneConsume(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

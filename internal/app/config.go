@@ -95,6 +95,7 @@ type RepliesConfig struct {
 	Dir           string            `yaml:"dir"            env:"DIR"`
 	Language      string            `yaml:"language"       env:"LANGUAGE"       validate:"required,alpha,len=2"`
 	ByCountry     map[string]string `yaml:"by_country"     env:"BY_COUNTRY"     validate:"dive,keys,numeric,endkeys,alpha,len=2"`
+	Hidden        string            `yaml:"hidden"         env:"HIDDEN"         validate:"required,alpha,len=2"`
 	WayOut        string            `yaml:"way_out"        env:"WAY_OUT"        validate:"required,http_url"`
 	OtherText     string            `yaml:"other_text"     env:"OTHER_TEXT"     validate:"oneof=ignore reply"`
 	HumanContact  string            `yaml:"human_contact"  env:"HUMAN_CONTACT"  validate:"required_if=OtherText reply,max=200"`
@@ -151,7 +152,7 @@ func Default() Config {
 			},
 		},
 		Replies: RepliesConfig{
-			Language: "en", ByCountry: map[string]string{"62": "id"}, WayOut: "https://konsulin.care",
+			Language: "en", ByCountry: map[string]string{"62": "id"}, Hidden: "id", WayOut: "https://konsulin.care",
 			OtherText: "ignore", HumanQuiet: 24 * time.Hour,
 		},
 		Admins: AdminsConfig{Viewer: []string{}, Support: []string{}, Owner: []string{}},

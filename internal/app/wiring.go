@@ -71,7 +71,7 @@ func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
 			NewNumbers: rate(login.Limits.NewNumbers), Global: rate(login.Limits.Global),
 		},
 		Times:    times,
-		Language: bot.Language{Default: replies.Language, ByCountry: replies.ByCountry, Dir: replies.Dir},
+		Language: bot.Language{Default: replies.Language, ByCountry: replies.ByCountry, Hidden: replies.Hidden, Dir: replies.Dir},
 		Other:    bot.Other{Policy: replies.OtherText, Human: replies.HumanContact, Emergency: replies.EmergencyLine},
 		WayOut:   replies.WayOut, Admins: admins, IDKey: a.keys.replies, Now: a.opt.Now, Log: a.log,
 	})
