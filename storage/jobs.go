@@ -74,8 +74,11 @@ func (s *Store) AddJobs(ctx context.Context, add ...jobs.New) (int, error) {
 // LeaseJobs implements [jobs.Store]. Oldest first means: by the time at which a job may run, then in the order of
 // adding. Leases that have run out are taken back first.
 func (s *Store) LeaseJobs(ctx context.Context, l jobs.Lease) ([]jobs.Job, error) {
-	return s.leaseJobs(ctx, l, func(context.Context, querier) error { return nil })
+	return s.leaseJobs(ctx, l, anybody)
 }
+
+// anybody may do it; see [Tenure.Jobs] for those that only the line's owner may.
+func anybody(context.Context, querier) error { return nil }
 
 // leaseJobs leases after allowed has agreed, in the same transaction.
 func (s *Store) leaseJobs(ctx context.Context, l jobs.Lease, allowed func(context.Context, querier) error) ([]jobs.Job, error) {
@@ -161,10 +164,17 @@ func (s *Store) takeJobs(ctx context.Context, q querier, l jobs.Lease, order []i
 
 // SettleJobs implements [jobs.Store]. A finished job's payload is emptied at once: it may name numbers.
 func (s *Store) SettleJobs(ctx context.Context, settle []jobs.Settlement) error {
+	return s.settleJobs(ctx, settle, anybody)
+}
+
+func (s *Store) settleJobs(ctx context.Context, settle []jobs.Settlement, allowed func(context.Context, querier) error) error {
 	if len(settle) == 0 {
 		return nil
 	}
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		if err := allowed(ctx, q); err != nil {
+			return err
+		}
 		for _, one := range settle {
 			if err := settleJob(ctx, q, one); err != nil {
 				return err
@@ -200,7 +210,14 @@ func settleJob(ctx context.Context, q querier, s jobs.Settlement) error {
 
 // ReleaseJobs implements [jobs.Store].
 func (s *Store) ReleaseJobs(ctx context.Context, owner string) error {
+	return s.releaseJobs(ctx, owner, anybody)
+}
+
+func (s *Store) releaseJobs(ctx context.Context, owner string, allowed func(context.Context, querier) error) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		if err := allowed(ctx, q); err != nil {
+			return err
+		}
 		_, err := change(ctx, q, `UPDATE jobs SET state = 'ready', owner = NULL, lease_until = NULL
 			WHERE state = 'running' AND owner = $1`, owner)
 		return err

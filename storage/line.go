@@ -61,7 +61,9 @@ func (t *Tenure) Check(ctx context.Context) error {
 	return nil
 }
 
-// Jobs is the store for the runner of the jobs that need the line: it leases nothing once the line is lost.
+// Jobs is the store for the runner of the jobs that need the line: once the line is lost it leases, settles and
+// releases nothing. So runners of all owners may share a name: a new one takes back at once what the last one held,
+// and a former one cannot touch what the new one works on.
 func (t *Tenure) Jobs() jobs.Store { return lineJobs{Store: t.store, t: t} }
 
 // Inbox is where the line's messages go: it accepts nothing once the line is lost, so that a message reaches the new
@@ -100,6 +102,16 @@ type lineJobs struct {
 // LeaseJobs implements [jobs.Store].
 func (l lineJobs) LeaseJobs(ctx context.Context, lease jobs.Lease) ([]jobs.Job, error) {
 	return l.leaseJobs(ctx, lease, l.t.fence)
+}
+
+// SettleJobs implements [jobs.Store].
+func (l lineJobs) SettleJobs(ctx context.Context, settle []jobs.Settlement) error {
+	return l.settleJobs(ctx, settle, l.t.fence)
+}
+
+// ReleaseJobs implements [jobs.Store].
+func (l lineJobs) ReleaseJobs(ctx context.Context, owner string) error {
+	return l.releaseJobs(ctx, owner, l.t.fence)
 }
 
 type lineInbox struct {

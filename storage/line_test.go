@@ -87,6 +87,27 @@ func TestOfManyProcessesOneOwnsTheLine(t *testing.T) {
 	})
 }
 
+// TestAFormerOwnerCannotTouchTheJobsOfTheNewOne, although the runners of both have the same name.
+func TestAFormerOwnerCannotTouchTheJobsOfTheNewOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Postgres)
+	former := own(t, b.Store)
+	_, err := former.Inbox().Accept(t.Context(), accepted("62811", "A", b.now()))
+	require.NoError(t, err)
+	require.NoError(t, b.raw(t, "UPDATE line_owner SET until = 0"))
+	next := own(t, b.open(t))
+	taken, err := next.Jobs().LeaseJobs(t.Context(), leaseOf(b))
+	require.NoError(t, err)
+	require.Len(t, taken, 1)
+
+	done := []jobs.Settlement{{ID: taken[0].ID, Owner: leaseOf(b).Owner, Outcome: jobs.Done, At: b.now()}}
+	require.ErrorIs(t, former.Jobs().SettleJobs(t.Context(), done), ErrLineLost)
+	require.ErrorIs(t, former.Jobs().ReleaseJobs(t.Context(), leaseOf(b).Owner), ErrLineLost)
+	require.Equal(t, 1, b.count(t, "jobs WHERE state = 'running'"))
+	require.NoError(t, next.Jobs().SettleJobs(t.Context(), done))
+	require.Equal(t, 1, b.count(t, "jobs WHERE state = 'done'"))
+}
+
 func TestTheOwnerAcceptsAndLeasesThroughItsTenure(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		tenure := own(t, b.Store)
