@@ -28,7 +28,7 @@ import (
 // The tests run against the stand-in, or against the core at SUPERTOKENS_URI (with SUPERTOKENS_API_KEY). They do not run
 // in parallel: a process has one Service.
 
-const coreTimeout = 2 * time.Second
+const coreTimeout = 6 * time.Second
 
 // world is a Service with everything around it.
 type world struct {
