@@ -11,7 +11,7 @@ import (
 )
 
 // execute runs the command line and returns what it wrote and what the process would exit with.
-func execute(t *testing.T, args ...string) (out string, err error, code int) {
+func execute(t *testing.T, args ...string) (out string, code int, err error) {
 	t.Helper()
 	var b bytes.Buffer
 	root := newRoot("1.2.3")
@@ -22,7 +22,7 @@ func execute(t *testing.T, args ...string) (out string, err error, code int) {
 	if err != nil {
 		code = exitCode(err)
 	}
-	return b.String(), err, code
+	return b.String(), code, err
 }
 
 func configFile(t *testing.T, text string) string {
@@ -34,11 +34,11 @@ func configFile(t *testing.T, text string) string {
 
 func TestVersionAndHelp(t *testing.T) {
 	t.Parallel()
-	out, err, _ := execute(t, "version")
+	out, _, err := execute(t, "version")
 	require.NoError(t, err)
 	require.Equal(t, "konsulin-bot 1.2.3\n", out)
 	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"pair", "--help"}, {"config", "--help"}, {"config", "check", "--help"}} {
-		out, err, _ := execute(t, args...)
+		out, _, err := execute(t, args...)
 		require.NoError(t, err)
 		require.Contains(t, out, "Usage:")
 	}
@@ -57,7 +57,7 @@ func TestMistakesExitWithTwoAndNameThemselves(t *testing.T) {
 		"no number":        {[]string{"serve", "-c", configFile(t, "{}")}, "whatsapp.number"},
 		"pair, bad number": {[]string{"pair", "-c", configFile(t, "whatsapp: {number: \"123\"}\n")}, "whatsapp.number"},
 	} {
-		_, err, code := execute(t, c.args...)
+		_, code, err := execute(t, c.args...)
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, exitUsage, code, name)
 	}
@@ -66,10 +66,10 @@ func TestMistakesExitWithTwoAndNameThemselves(t *testing.T) {
 func TestConfigCheckAndPrint(t *testing.T) {
 	t.Parallel()
 	path := configFile(t, "whatsapp:\n  number: \"+6281234567890\"\nauth:\n  api_key: hunter2\n")
-	out, err, _ := execute(t, "config", "check", "-c", path)
+	out, _, err := execute(t, "config", "check", "-c", path)
 	require.NoError(t, err)
 	require.Contains(t, out, "ok")
-	out, err, _ = execute(t, "config", "print", "-c", path)
+	out, _, err = execute(t, "config", "print", "-c", path)
 	require.NoError(t, err)
 	require.Contains(t, out, "+6281234567890")
 	require.NotContains(t, out, "hunter2")
@@ -79,7 +79,7 @@ func TestServeFailureExitsWithOne(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() // others may enter a test's temporary directory: too loose for health data
 	require.NoError(t, os.Chmod(dir, 0o755))
-	_, err, code := execute(t, "serve", "-c", configFile(t, "whatsapp:\n  number: \"+6281234567890\"\nstorage:\n  dir: "+dir+"\n"))
+	_, code, err := execute(t, "serve", "-c", configFile(t, "whatsapp:\n  number: \"+6281234567890\"\nstorage:\n  dir: "+dir+"\n"))
 	require.ErrorContains(t, err, "chmod 700")
 	require.Equal(t, exitFailed, code)
 }
