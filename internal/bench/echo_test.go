@@ -34,8 +34,8 @@ func openLineStore(ctx context.Context, file string) (*sqlstore.Container, error
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
 	c := sqlstore.NewWithDB(db, "sqlite3", nil)
 	return c, c.Upgrade(ctx)
 }
