@@ -15,6 +15,7 @@ type Config struct {
 	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
 	Login    LoginConfig    `yaml:"login"    envPrefix:"LOGIN_"`
 	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
+	Web      WebConfig      `yaml:"web"      envPrefix:"WEB_"`
 	Admins   AdminsConfig   `yaml:"admins"   envPrefix:"ADMINS_"`
 	Jobs     JobsConfig     `yaml:"jobs"     envPrefix:"JOBS_"`
 	Keep     KeepConfig     `yaml:"keep"     envPrefix:"KEEP_"`
@@ -43,7 +44,7 @@ type StorageConfig struct {
 type WhatsAppConfig struct {
 	Number       string        `yaml:"number"        env:"NUMBER"        validate:"required,phone"`
 	DeviceName   string        `yaml:"device_name"   env:"DEVICE_NAME"   validate:"required,max=40"`
-	SendTimeout  time.Duration `yaml:"send_timeout"  env:"SEND_TIMEOUT"  validate:"min=1s,max=2m"`
+	SendTimeout  time.Duration `yaml:"send_timeout"  env:"SEND_TIMEOUT"  validate:"min=1s,max=30s"`
 	ReconnectMin time.Duration `yaml:"reconnect_min" env:"RECONNECT_MIN" validate:"min=10ms"`
 	ReconnectMax time.Duration `yaml:"reconnect_max" env:"RECONNECT_MAX" validate:"gtefield=ReconnectMin,max=1h"`
 }
@@ -53,7 +54,7 @@ type AuthConfig struct {
 	CoreURI         string        `yaml:"core_uri"          env:"CORE_URI"          validate:"required,http_url"`
 	APIKey          Secret        `yaml:"api_key"           env:"API_KEY"`
 	APIKeyFile      string        `yaml:"api_key_file"      env:"API_KEY_FILE"`
-	CoreTimeout     time.Duration `yaml:"core_timeout"      env:"CORE_TIMEOUT"      validate:"min=1s,max=1m"`
+	CoreTimeout     time.Duration `yaml:"core_timeout"      env:"CORE_TIMEOUT"      validate:"min=1s,max=15s"`
 	Tenant          string        `yaml:"tenant"            env:"TENANT"            validate:"required,alphanum"`
 	AppName         string        `yaml:"app_name"          env:"APP_NAME"          validate:"required"`
 	APIDomain       string        `yaml:"api_domain"        env:"API_DOMAIN"        validate:"required,origin"`
@@ -103,6 +104,11 @@ type RepliesConfig struct {
 	HumanQuiet    time.Duration     `yaml:"human_quiet"    env:"HUMAN_QUIET"    validate:"min=0s,max=720h"`
 }
 
+// WebConfig is what the pages show.
+type WebConfig struct {
+	SupportURL string `yaml:"support_url" env:"SUPPORT_URL" validate:"omitempty,url"`
+}
+
 // AdminsConfig lists numbers by what they may do.
 type AdminsConfig struct {
 	Viewer  []string `yaml:"viewer"  env:"VIEWER"  validate:"dive,phone"`
@@ -122,6 +128,7 @@ type JobsConfig struct {
 type KeepConfig struct {
 	Messages time.Duration `yaml:"messages" env:"MESSAGES" validate:"min=48h"`
 	Jobs     time.Duration `yaml:"jobs"     env:"JOBS"     validate:"min=1m"`
+	DeadJobs time.Duration `yaml:"dead_jobs" env:"DEAD_JOBS" validate:"min=24h"`
 	Links    time.Duration `yaml:"links"    env:"LINKS"    validate:"min=1h"`
 	Audit    time.Duration `yaml:"audit"    env:"AUDIT"    validate:"min=24h"`
 }
@@ -158,7 +165,7 @@ func Default() Config {
 		Admins: AdminsConfig{Viewer: []string{}, Support: []string{}, Owner: []string{}},
 		Jobs:   JobsConfig{Workers: 8, MaxAttempts: 25, RetryMin: time.Second, RetryMax: 10 * time.Minute},
 		Keep: KeepConfig{
-			Messages: 30 * 24 * time.Hour, Jobs: 24 * time.Hour, Links: 7 * 24 * time.Hour, Audit: 2 * 365 * 24 * time.Hour,
+			Messages: 30 * 24 * time.Hour, Jobs: 24 * time.Hour, DeadJobs: 90 * 24 * time.Hour, Links: 7 * 24 * time.Hour, Audit: 2 * 365 * 24 * time.Hour,
 		},
 	}
 }

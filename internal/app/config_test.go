@@ -155,10 +155,28 @@ func TestLoadNamesTheInvalidKeyWithoutItsValue(t *testing.T) {
 	}
 }
 
+// TestLoadAsksTheRooms: what serve would refuse, config check refuses.
+func TestLoadAsksTheRooms(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		minimal + "replies: {language: fr}":                                             "fr",
+		minimal + "replies: {dir: /nonexistent}":                                        "/nonexistent",
+		minimal + "login: {phrases: [\"...\"]}":                                         "phrase",
+		minimal + "admins: {owner: [\"+6281234567891\"], viewer: [\"+6281234567891\"]}": "admin",
+		minimal + "web: {support_url: \"ftp://example.org\"}":                           "support",
+		minimal + "auth: {website_domain: \"https://a.example\"}":                       "auth.website_domain",
+	} {
+		_, err := Load(write(t, text), nil)
+		require.ErrorContains(t, err, says, text)
+	}
+}
+
 func TestLoadRefusesUnknownAndBrokenVariables(t *testing.T) {
 	t.Parallel()
 	path := write(t, minimal)
-	_, err := Load(path, []string{"KONSULIN_HTTP_LISTN=x"})
+	_, err := Load(path, []string{"KONSULIN_BOT_SERVICE_HOST=192.0.2.1"})
+	require.NoError(t, err, "Kubernetes sets such for a Service called konsulin-bot")
+	_, err = Load(path, []string{"KONSULIN_HTTP_LISTN=x"})
 	require.ErrorContains(t, err, "KONSULIN_HTTP_LISTN")
 	_, err = Load(path, []string{"KONSULIN_JOBS_WORKERS=hunter2"})
 	require.ErrorContains(t, err, "KONSULIN_JOBS_WORKERS")

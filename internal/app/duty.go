@@ -13,8 +13,10 @@ import (
 	"github.com/konsulin-care/konsulin-bot/storage"
 )
 
-// standBy is how often a process that does not own the line asks for it.
-const standBy = 3 * time.Second
+const (
+	standBy      = 3 * time.Second  // how often a process that does not own the line asks for it
+	storeTimeout = 30 * time.Second // longest wait for the database where nobody else sets a limit
+)
 
 // duty is what the owner of the line does: receive, answer, send. It is made when the line becomes ours and ends when
 // it is lost.
@@ -46,8 +48,9 @@ func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
 	return d, nil
 }
 
-// run works until ctx ends. Jobs stop first, while the line can still send what they are about to.
-func (d *duty) run(ctx context.Context, a *App) error {
+// run works until ctx ends or the line is lost. When told to stop, jobs end first, while the line can still send what
+// they are about to. When the line is lost, it is hung up first: it belongs to another process.
+func (d *duty) run(ctx context.Context, a *App, lost <-chan struct{}) error {
 	a.watch.follow(d.line)
 	a.store.OnNewJobs(d.runner.Wake)
 	defer a.store.OnNewJobs(nil)
@@ -55,49 +58,82 @@ func (d *duty) run(ctx context.Context, a *App) error {
 
 	lineCtx, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
-	jobsCtx, stopJobs := context.WithCancel(ctx)
+	jobsCtx, stopJobs := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopJobs()
 	var lineErr, jobsErr error
-	var line, work sync.WaitGroup
-	line.Go(func() {
+	var work, helpers sync.WaitGroup
+	over := make(chan struct{})
+	work.Go(func() {
+		defer stopJobs()
 		lineErr = d.line.Run(lineCtx)
-		stopJobs()
 	})
 	work.Go(func() {
+		defer hangUp()
 		jobsErr = d.runner.Run(jobsCtx)
-		hangUp()
 	})
+	helpers.Go(func() {
+		select {
+		case <-ctx.Done():
+			stopJobs()
+		case <-lost:
+			hangUp()
+		case <-over:
+		}
+	})
+	helpers.Go(func() { d.wakeWhenConnected(over) })
 	work.Wait()
-	line.Wait()
-	return errors.Join(ended(lineErr), ended(jobsErr))
+	close(over)
+	helpers.Wait()
+	return errors.Join(lineErr, jobsErr)
 }
 
-// ended leaves out what only says that we were told to stop.
-func ended(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
+// wakeWhenConnected has jobs tried again at once that waited for the line.
+func (d *duty) wakeWhenConnected(over <-chan struct{}) {
+	states, end := d.line.Subscribe()
+	defer end()
+	for {
+		select {
+		case <-over:
+			return
+		case s, ok := <-states:
+			if !ok {
+				return
+			}
+			if s.State == whatsapp.Connected {
+				d.runner.Wake()
+			}
+		}
 	}
-	return err
 }
 
-// onDuty owns the line whenever it can, until ctx ends.
+// passes tells troubles that end by themselves: the line went to another process, the database is away, somebody
+// stopped waiting.
+func passes(err error) bool {
+	return errors.Is(err, storage.ErrLineLost) || errors.Is(err, storage.ErrUnavailable) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// onDuty owns the line whenever it can, until ctx ends. Only troubles that need a person end it.
 func (a *App) onDuty(ctx context.Context) error {
 	for {
 		t, err := a.takeLine(ctx)
-		if err != nil {
+		if err != nil || t == nil {
 			return err
-		}
-		if t == nil {
-			return nil
 		}
 		err = a.serveLine(ctx, t)
 		if a.tenure == nil { // SQLite keeps the directory until Close
-			err = errors.Join(err, t.Release())
+			if releaseErr := t.Release(); releaseErr != nil {
+				a.log.Warn().Err(releaseErr).Msg("the line could not be given back; its lease will run out")
+			}
 		}
-		if err != nil || ctx.Err() != nil {
+		if err != nil && !passes(err) {
 			return err
 		}
-		a.log.Warn().Msg("the line was lost to another process; standing by")
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop; what passes is no reason to complain
+		}
+		a.log.Warn().Err(err).Msg("the line is not ours any more; asking for it again")
+		pause(ctx, standBy)
 	}
 }
 
@@ -107,8 +143,10 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 		return a.tenure, nil
 	}
 	told := false
-	for {
-		t, err := a.store.OwnLine(ctx)
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, storeTimeout)
+		t, err := a.store.OwnLine(asking)
+		cancel()
 		var held *storage.HeldError
 		switch {
 		case err == nil:
@@ -119,37 +157,31 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 				a.log.Info().Str("holder", held.Host).Int("pid", held.PID).Msg("another process owns the line; standing by")
 				told = true
 			}
-		case ctx.Err() != nil:
-			return nil, nil //nolint:nilerr // told to stop while asking
-		case errors.Is(err, storage.ErrUnavailable):
+		case passes(err):
 			a.log.Warn().Err(err).Msg("cannot ask for the line")
 		default:
 			return nil, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-time.After(standBy):
-		}
+		pause(ctx, standBy)
+	}
+	return nil, nil
+}
+
+// pause waits, but not beyond the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
 // serveLine does the owner's work until ctx ends or the line is lost.
 func (a *App) serveLine(ctx context.Context, t *storage.Tenure) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer cancel()
-	watch.Go(func() {
-		select {
-		case <-t.Lost():
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	d, err := a.newDuty(ctx, t)
+	opening, cancel := context.WithTimeout(ctx, storeTimeout)
+	d, err := a.newDuty(opening, t)
+	cancel()
 	if err != nil {
 		return fmt.Errorf("take the line: %w", err)
 	}
-	return d.run(ctx, a)
+	return d.run(ctx, a, t.Lost())
 }

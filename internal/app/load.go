@@ -137,7 +137,8 @@ func keyAt(raw []byte, line int) string {
 func override(cfg *Config, environ []string) error {
 	ours := map[string]string{}
 	for _, e := range environ {
-		if k, v, _ := strings.Cut(e, "="); strings.HasPrefix(k, envPrefix) {
+		// Kubernetes adds KONSULIN_BOT_PORT and the like for a Service of that name; no key begins so.
+		if k, v, _ := strings.Cut(e, "="); strings.HasPrefix(k, envPrefix) && !strings.HasPrefix(k, envPrefix+"BOT_") {
 			ours[k] = v
 		}
 	}

@@ -25,8 +25,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.serveWeb(ctx) })
 	g.Go(func() error { return a.onDuty(ctx) })
-	g.Go(func() error { return a.every(ctx, reconcileEvery, a.reconcile) })
-	g.Go(func() error { return a.every(ctx, purgeEvery, a.purge) })
+	g.Go(func() error { return every(ctx, reconcileEvery, time.Minute, a.reconcile) })
+	g.Go(func() error { return every(ctx, purgeEvery, purgeEvery, a.purge) })
 	err = g.Wait()
 	a.log.Info().Msg("stopped")
 	return err
@@ -50,12 +50,15 @@ func (a *App) serveWeb(ctx context.Context) error {
 	return nil
 }
 
-// every does work at once and then at each tick. Work logs its own troubles: they pass, and the process goes on.
-func (a *App) every(ctx context.Context, d time.Duration, work func(context.Context)) error {
+// every does work at once and then at each tick, each time within limit. Work logs its own troubles: they pass, and the
+// process goes on.
+func every(ctx context.Context, d, limit time.Duration, work func(context.Context)) error {
 	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
-		work(ctx)
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		work(bounded)
+		cancel()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -83,7 +86,7 @@ func (a *App) reconcile(ctx context.Context) {
 func (a *App) purge(ctx context.Context) {
 	keep := a.cfg.Keep
 	r := storage.DefaultRetention()
-	r.Messages, r.Jobs, r.Links, r.Audit = keep.Messages, keep.Jobs, keep.Links, keep.Audit
+	r.Messages, r.Jobs, r.DeadJobs, r.Links, r.Audit = keep.Messages, keep.Jobs, keep.DeadJobs, keep.Links, keep.Audit
 	if _, err := a.store.Purge(ctx, r, a.opt.Now()); err != nil && ctx.Err() == nil {
 		a.log.Warn().Err(err).Msg("old records could not be removed; trying again")
 	}

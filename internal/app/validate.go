@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/go-playground/validator/v10"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
+	"github.com/konsulin-care/konsulin-bot/web"
 )
 
 // validate checks cfg and names the first key that is wrong and what it should be.
@@ -38,13 +40,31 @@ func validate(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("validate configuration: %w", err)
 	}
-	return validateTogether(cfg)
+	if err := validateTogether(cfg); err != nil {
+		return err
+	}
+	return validateRooms(cfg)
+}
+
+// validateRooms asks the rooms whether they can work with cfg, without opening anything.
+func validateRooms(cfg Config) error {
+	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now)} //nolint:forbidigo // never asked
+	if _, err := replyRoom(a, nil, nil); err != nil {
+		return fmt.Errorf("login, replies or admins: %w", err)
+	}
+	if _, err := web.New(webConfig(a)); err != nil {
+		return fmt.Errorf("auth or web: %w", err)
+	}
+	return nil
 }
 
 // validateTogether checks what no single key can say.
 func validateTogether(cfg Config) error {
 	if cfg.Storage.Engine == "postgres" && cfg.Storage.DSN == "" {
 		return errors.New("storage.dsn: needed when storage.engine is postgres (or storage.dsn_file)")
+	}
+	if cfg.Auth.APIDomain != cfg.Auth.WebsiteDomain {
+		return errors.New("auth.website_domain: must equal auth.api_domain; the bot serves the pages and the API under one origin")
 	}
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
 		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")

@@ -61,7 +61,9 @@ func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
 	times := bot.DefaultTimes()
 	times.StaleAfter, times.SilentAfter = login.StaleAfter, login.SilentAfter
 	times.Coalesce, times.HumanQuiet = login.Coalesce, replies.HumanQuiet
-	times.Send = a.cfg.WhatsApp.SendTimeout + 5*time.Second // the line's own deadline comes first
+	// The rooms' own deadlines come first, and together they stay below what a job may take (90 s).
+	times.Send = a.cfg.WhatsApp.SendTimeout + 5*time.Second
+	times.Core = 3*a.cfg.Auth.CoreTimeout + 5*time.Second
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
 	b, err := bot.New(bot.Config{
 		Line: line, Links: links{a.auth}, Inbox: inbox, Budgets: a.store, Chats: a.store,
@@ -113,9 +115,11 @@ func webConfig(a *App) web.Config {
 	return web.Config{
 		Sessions: a.auth, Patients: a.store, Checks: a.checks(),
 		APIBasePath: a.cfg.Auth.APIBasePath, WebsiteBasePath: a.cfg.Auth.WebsiteBasePath,
-		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Replies.WayOut,
-		HTTPS: strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
-		Now:   a.opt.Now, Log: a.log, Version: a.opt.Version,
+		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Web.SupportURL,
+		// A proxy may change the Host that our own pages are compared with.
+		TrustedOrigins: []string{a.cfg.Auth.WebsiteDomain},
+		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
+		Now:            a.opt.Now, Log: a.log, Version: a.opt.Version,
 	}
 }
 

@@ -182,39 +182,3 @@ func TestDatabaseBusy(t *testing.T) {
 	release()
 	w.oneLink(b, u)
 }
-
-// TestSecondProcessIsRefused: on SQLite a second serve names the first and changes nothing.
-func TestSecondProcessIsRefused(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, storage.SQLite)
-	b := w.pairAndStart()
-	second := w.prepareOutside()
-	second.start()
-	require.Error(t, second.cmd.Wait())
-	second.cmd = nil
-	require.Contains(t, second.Log(), "in use by another konsulin-bot")
-	u := w.user()
-	_, err := u.Text(t.Context(), w.account, phrase)
-	require.NoError(t, err)
-	w.oneLink(b, u)
-}
-
-// TestLineMovesToTheNextOwner: on PostgreSQL a second process stands by, serves pages, and takes the line over.
-func TestLineMovesToTheNextOwner(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, storage.Postgres)
-	first := w.pairAndStart()
-	key := w.cfg.Storage.Dir + "/seal.key"
-	w.cfg.HTTP.Listen = freePort(t)
-	w.cfg.Auth.SealKeyFile = key
-	second := w.prepareOutside()
-	second.start()
-	w.awaitReady(second)
-
-	u := w.user()
-	newBrowser(t, second.URL()).signIn(t, w.requestLink(u)) // either serves the pages
-	first.kill()
-	_, err := u.Text(t.Context(), w.account, phrase)
-	require.NoError(t, err)
-	w.oneLink(second, u)
-}
