@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,12 +42,19 @@ func start(b *testing.B, log string, env []string, program string, args ...strin
 	p.cmd.Env = append(cleanEnv(), env...)
 	p.stdin, err = p.cmd.StdinPipe()
 	require.NoError(b, err)
+	p.cmd.SysProcAttr = childAttributes()
 	p.began = time.Now()
-	require.NoError(b, p.cmd.Start())
+	started := make(chan error, 1)
 	go func() {
-		p.err = p.cmd.Wait()
+		runtime.LockOSThread() // the kernel ties the child's life to the thread that started it
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+		}
 		close(p.ended)
 	}()
+	require.NoError(b, <-started)
 	b.Cleanup(p.stop)
 	return p
 }
