@@ -38,7 +38,8 @@ race: need-postgres ## all fast tests under the race detector
 build: ## bin/konsulin-bot and bin/konsulin-sandbox
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-bench: need-postgres ## ratios against a bare echo bot, growth, sizes (a few minutes)
+bench: need-postgres ## jobs a second, ratios against a bare echo bot, growth, sizes (some ten minutes)
+	go test -run '^$$' -bench 'InsertToWorked|SQLiteSettings|JobsPerSecond|AcceptAndWork' -benchtime 500x -timeout 20m ./storage
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 torture: need-postgres ## kill -9 at random moments, KILLS times (default 200)
