@@ -45,15 +45,13 @@ func Parse(s string) (Number, error) {
 	return canonical(parsed)
 }
 
-// FromDigits reads a number that the telephone network or our own storage vouches for: digits only. The plan is
-// asked only whether the length is possible in that country, because WhatsApp serves ranges that the published
-// plans do not list yet.
+// FromDigits reads a number that WhatsApp, the telephone network or our own storage vouches for. It checks the form
+// only: digits, as many as a number can have, no leading zero. The numbering plan is not asked, because WhatsApp keeps
+// numbers alive that the plan calls impossible: Mexican ones with the 1 that was dropped in 2019, Ivorian ones of eight
+// digits, ranges that are not published yet. It proves nothing about whose digits these are: a hidden address has digits
+// of the same form and is kept out by its server, before anybody calls this.
 func FromDigits(s string) (Number, error) {
 	if strings.Trim(s, "0123456789") != "" || len(s) < minDigits || len(s) > maxDigits || s[0] == '0' {
-		return Number{}, ErrInvalid
-	}
-	parsed, err := phonenumbers.Parse("+"+s, "")
-	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
 		return Number{}, ErrInvalid
 	}
 	return Number{digits: s}, nil
@@ -73,7 +71,7 @@ func (n Number) E164() string {
 // IsZero reports whether there is no number.
 func (n Number) IsZero() bool { return n.digits == "" }
 
-// CountryCode is the calling code ("62"), empty for no number.
+// CountryCode is the calling code ("62"), empty for no number and for one whose code nobody has assigned.
 func (n Number) CountryCode() string {
 	parsed, err := phonenumbers.Parse(n.E164(), "")
 	if err != nil {
@@ -83,11 +81,15 @@ func (n Number) CountryCode() string {
 }
 
 // Masked is for the person who owns the number: enough to recognise it, the last four digits hidden, because a
-// page may ask for exactly those ("+62 812-3456-••••").
+// page may ask for exactly those ("+62 812-3456-••••"). Where the plan does not know the number, or would write another
+// one, the digits stand as they are.
 func (n Number) Masked() string {
+	if n.IsZero() {
+		return ""
+	}
 	parsed, err := phonenumbers.Parse(n.E164(), "")
-	if err != nil {
-		return hidden(n.digits, 0)
+	if err != nil || phonenumbers.Format(parsed, phonenumbers.E164) != n.E164() {
+		return "+" + hidden(n.digits, len(n.digits)-4)
 	}
 	shown := []rune(phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL))
 	left := 4

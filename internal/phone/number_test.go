@@ -54,6 +54,55 @@ func TestFromDigitsTakesDigitsOnly(t *testing.T) {
 	}
 }
 
+func TestFromDigitsTakesWhatWhatsAppVouchesFor(t *testing.T) {
+	t.Parallel()
+	for digits, want := range map[string]struct{ code, masked, printed string }{
+		"5215512345678":   {"52", "+52 1551234••••", "+52155••••••••"},   // Mexico with the old 1
+		"22501020304":     {"225", "+225 0102••••", "+225010•••••"},      // Ivory Coast before 2021
+		"99912345678":     {"", "+9991234••••", "+999••••••••"},          // a code that nobody has
+		"999123456789012": {"", "+99912345678••••", "+999••••••••••••"},  // as long as can be
+		"9999999":         {"", "+999••••", "+999••••"},                  // as short as can be
+		"54111512345678":  {"54", "+5411151234••••", "+54111•••••••••"},  // the plan would write another number
+		"1234567":         {"1", "+1 23••••", "+123••••"},                // too short for its country
+		"6281234567890":   {"62", "+62 812-3456-••••", "+62812••••••••"}, // an ordinary one
+	} {
+		n, err := phone.FromDigits(digits)
+		require.NoError(t, err, digits)
+		require.Equal(t, digits, n.Digits())
+		require.Equal(t, want.code, n.CountryCode(), digits)
+		require.Equal(t, want.masked, n.Masked())
+		require.Equal(t, want.printed, n.String())
+	}
+	require.Empty(t, phone.Number{}.Masked())
+	require.Empty(t, phone.Number{}.CountryCode())
+}
+
+func FuzzFromDigits(f *testing.F) {
+	for _, s := range []string{"6281234567890", "5215512345678", "22501020304", "99912345678", "1234567", "800000000000000"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := phone.FromDigits(s)
+		if err != nil {
+			require.True(t, n.IsZero())
+			return
+		}
+		require.Equal(t, s, n.Digits())
+		require.LessOrEqual(t, len(n.CountryCode()), 3)
+		digitsIn := func(text string) string {
+			return strings.Map(func(r rune) rune {
+				if r < '0' || r > '9' {
+					return -1
+				}
+				return r
+			}, text)
+		}
+		require.Equal(t, s[:len(s)-4], digitsIn(n.Masked()))
+		require.True(t, strings.HasPrefix(s, digitsIn(n.String())))
+		require.LessOrEqual(t, len(digitsIn(n.String())), min(6, len(s)-4))
+	})
+}
+
 func TestNumberPrintsMasked(t *testing.T) {
 	t.Parallel()
 	n, err := phone.Parse("+6281234567890")
