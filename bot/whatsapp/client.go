@@ -65,7 +65,8 @@ type Client struct {
 	board *board
 	turn  chan struct{} // one message is sent at a time, because whatsmeow sends under one lock
 
-	running atomic.Bool // Run is active
+	running atomic.Bool   // Run is active
+	unread  atomic.Uint64 // messages from phone-number addresses that cannot be read
 
 	mu      sync.Mutex
 	session *session     // of the account in use, nil while there is none

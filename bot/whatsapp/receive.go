@@ -49,6 +49,9 @@ func (c *Client) hand(ctx context.Context, s *session, e *events.Message) (err e
 		return nil
 	}
 	o, known, err := findOwner(ctx, s.lids, e.Info.Sender, e.Info.SenderAlt)
+	if !known && (unreadable(e.Info.Sender) || unreadable(e.Info.SenderAlt)) {
+		c.log.Warn().Uint64("so_far", c.unread.Add(1)).Msg("an address of WhatsApp's should hold a phone number, but cannot be one")
+	}
 	switch {
 	case err != nil:
 		return err

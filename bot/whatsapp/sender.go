@@ -32,6 +32,16 @@ func ownerOf(jid types.JID) (owner, bool) {
 	return owner{number: n}, true
 }
 
+// unreadable reports whether an address should be somebody's phone number and cannot be read as one: a person whom we
+// do not serve, and a sign that numbers look different than we think.
+func unreadable(jid types.JID) bool {
+	if jid.Server != types.DefaultUserServer || jid.Device == hostedDevice || jid.IsBot() || jid.User == types.PSAJID.User {
+		return false
+	}
+	_, ok := ownerOf(jid)
+	return !ok
+}
+
 // lidStore is the part of whatsmeow's store that knows which hidden address belongs to which number.
 type lidStore interface {
 	GetPNForLID(ctx context.Context, lid types.JID) (types.JID, error)

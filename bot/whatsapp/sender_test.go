@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -106,11 +107,52 @@ func TestUnknownStoreAnswerIsNotAcknowledged(t *testing.T) {
 func TestAddressWithoutPhoneNumberIsDropped(t *testing.T) {
 	t.Parallel()
 	c, in := newClient(t)
-	for _, user := range []string{"0", "", "123", "abc", "62812:5", strings.Repeat("9", 16), "99912345678"} {
+	for _, user := range []string{"0", "", "123", "abc", "62812:5", strings.Repeat("9", 16)} {
 		require.True(t, c.take(t.Context(), fakeSession(&lids{}), from(pnJID(user), types.JID{})), user)
 	}
 	require.Empty(t, in.messages)
 	require.Empty(t, in.strangers)
+}
+
+func TestNumbersThatThePlanCallsImpossibleAreServed(t *testing.T) {
+	t.Parallel()
+	c, in := newClient(t)
+	for i, user := range []string{"5215512345678", "22501020304", "99912345678"} {
+		require.True(t, c.take(t.Context(), fakeSession(&lids{}), from(pnJID(user), types.JID{})))
+		require.Len(t, in.messages, i+1)
+		require.Equal(t, user, in.messages[i].From.Digits())
+		_, ok := parseChat(in.messages[i].Chat)
+		require.True(t, ok, "and can be answered")
+	}
+}
+
+func TestPhoneAddressThatCannotBeReadIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	odd := "6281298765432109" // too long
+	for _, row := range []struct {
+		name        string
+		sender, alt types.JID
+		warned      bool
+	}{
+		{"sender", pnJID(odd), types.JID{}, true},
+		{"alternative", lidJID(theirLID), pnJID(odd), true},
+		{"announcement of WhatsApp", types.PSAJID, types.JID{}, false},
+		{"hosted", types.JID{User: theirDigits, Device: hostedDevice, Server: types.DefaultUserServer}, types.JID{}, false},
+		{"hidden address", lidJID(theirLID), types.JID{}, false},
+		{"readable", lidJID(theirLID), pnJID(theirDigits), false},
+	} {
+		log := &logBuffer{}
+		c, _ := newClient(t, func(cfg *Config) { cfg.Log = zerolog.New(log).Level(zerolog.WarnLevel) })
+		for range 2 {
+			require.True(t, c.take(t.Context(), fakeSession(&lids{}), from(row.sender, row.alt)))
+		}
+		require.NotContains(t, log.String(), odd[:6], row.name)
+		if row.warned {
+			require.Contains(t, log.String(), `"so_far":2`, row.name)
+		} else {
+			require.Empty(t, log.String(), row.name)
+		}
+	}
 }
 
 func TestChatAddressIsReadBack(t *testing.T) {
