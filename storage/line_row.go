@@ -15,28 +15,35 @@ import (
 // transaction too.
 const dbClock = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
 
+// sign is the connection whose session shows, by the lock, that this process lives.
+type sign struct {
+	conn   *sql.Conn
+	locked bool // false: the lock is not had yet
+}
+
 // lifeLock is the class of the advisory locks by which an owner's database session shows that it lives.
 const lifeLock = 7749
 
 // ownRow takes the lease if nobody holds a live one, and starts its renewal. A lease is over when it has run out, or
 // at once when the session of its holder has ended, as it does when a process is killed: then nobody has to wait.
 func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
-	life, err := e.db.Conn(ctx)
+	conn, err := e.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	asked := t.store.now()
-	held, err := t.takeRow(ctx, life)
+	held, err := t.takeRow(ctx, conn)
 	if err != nil {
-		hangUp(life) // it may have the lock
+		hangUp(conn) // it may have the lock
 		return err
 	}
 	if held != nil {
-		_ = life.Close()
+		_ = conn.Close()
 		return held
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
+	life := sign{conn: conn, locked: true}
 	go func() {
 		defer close(ended)
 		life = t.renew(ctx, e, life, asked.Add(t.store.lineLease))
@@ -44,7 +51,7 @@ func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
 	t.release = sync.OnceValue(func() error {
 		cancel()
 		<-ended
-		defer hangUp(life)
+		defer hangUp(life.conn)
 		ctx, cancel := context.WithTimeout(context.Background(), t.store.lineLease)
 		defer cancel()
 		_, err := change(ctx, e.db, `UPDATE line_owner SET until = 0 WHERE epoch = $1`, t.epoch)
@@ -53,10 +60,10 @@ func (t *Tenure) ownRow(ctx context.Context, e *pgEngine) error {
 	return nil
 }
 
-// takeRow makes this process the owner, or says who is. The session of life then holds the lock of the new epoch,
+// takeRow makes this process the owner, or says who is. The session of conn then holds the lock of the new epoch,
 // before anybody else can know that epoch.
-func (t *Tenure) takeRow(ctx context.Context, life *sql.Conn) (*HeldError, error) {
-	tx, err := life.BeginTx(ctx, nil)
+func (t *Tenure) takeRow(ctx context.Context, conn *sql.Conn) (*HeldError, error) {
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +109,8 @@ func hangUp(c *sql.Conn) {
 
 // renew keeps the lease until ctx ends, or closes Lost: when another process has taken it, or when it could not be
 // renewed until it ran out. The clock of this process only ever makes that earlier: the time counts from before the
-// question. It returns the connection that shows that this process lives, which may have had to be made anew.
-func (t *Tenure) renew(ctx context.Context, e *pgEngine, life *sql.Conn, until time.Time) *sql.Conn {
+// question. It returns the sign of life, whose connection may have had to be made anew.
+func (t *Tenure) renew(ctx context.Context, e *pgEngine, life sign, until time.Time) sign {
 	lease := t.store.lineLease
 	tick := time.NewTicker(lease / 4)
 	defer tick.Stop()
@@ -129,22 +136,24 @@ func (t *Tenure) renew(ctx context.Context, e *pgEngine, life *sql.Conn, until t
 	}
 }
 
-// showLife replaces the connection whose session holds the lock when it broke. Whoever asked for the line in between
-// has it: then the renewal finds out.
-func (t *Tenure) showLife(ctx context.Context, e *pgEngine, life *sql.Conn) *sql.Conn {
-	if life.PingContext(ctx) == nil {
-		return life
+// showLife replaces the connection whose session holds the lock when it broke, and asks for the lock until it has it:
+// the server may not have noticed the end of the old session, which holds it until then. Whoever asked for the line in
+// between has it: then the renewal finds out.
+func (t *Tenure) showLife(ctx context.Context, e *pgEngine, life sign) sign {
+	if life.conn.PingContext(ctx) != nil {
+		fresh, err := e.db.Conn(ctx)
+		if err != nil {
+			return life // asked again at the next tick
+		}
+		hangUp(life.conn)
+		life = sign{conn: fresh}
 	}
-	fresh, err := e.db.Conn(ctx)
-	if err != nil {
-		return life // asked again at the next tick
+	if !life.locked {
+		var got bool
+		_, err := one(ctx, life.conn, `SELECT pg_try_advisory_lock($1::int, $2::int)`, []any{lifeLock, t.epoch}, &got)
+		life.locked = err == nil && got
 	}
-	if _, err := fresh.ExecContext(ctx, `SELECT pg_try_advisory_lock($1::int, $2::int)`, lifeLock, t.epoch); err != nil {
-		hangUp(fresh)
-		return life
-	}
-	hangUp(life)
-	return fresh
+	return life
 }
 
 // fenceRow asks the database whether this tenure is the last one and lives. With lock, a new owner waits until the

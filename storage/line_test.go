@@ -168,7 +168,7 @@ func TestAnOwnerWhoseLeaseWasTakenStopsAtOnce(t *testing.T) {
 func endSessions(t *testing.T, b bundle) {
 	t.Helper()
 	require.Equal(t, 1, b.count(t, `(SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-		AND classid = 7749 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) x`))
+		AND granted AND classid = 7749 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) x`))
 }
 
 func TestTheLineOfAKilledOwnerIsFreeAtOnce(t *testing.T) {
@@ -201,6 +201,35 @@ func TestAnOwnerWhoseSessionBrokeShowsAgainThatItLives(t *testing.T) {
 		return b.count(t, "pg_locks WHERE locktype = 'advisory' AND classid = 7749 AND database = "+
 			"(SELECT oid FROM pg_database WHERE datname = current_database())") == 1
 	}, 30*time.Second, 20*time.Millisecond)
+	require.NoError(t, tenure.Check(t.Context()))
+}
+
+// TestAnOwnerAsksForItsLockUntilItHasIt, because a session that broke on the way may live on at the server for a while.
+func TestAnOwnerAsksForItsLockUntilItHasIt(t *testing.T) {
+	t.Parallel()
+	b := shortLease(t)
+	tenure := own(t, b.Store)
+	old, err := b.open(t).engine.(*pgEngine).db.Conn(t.Context())
+	require.NoError(t, err)
+	got := make(chan error, 1)
+	go func() {
+		_, err := old.ExecContext(t.Context(), "SELECT pg_advisory_lock($1::int, $2::int)", lifeLock, tenure.epoch)
+		got <- err
+	}()
+	const locks = `pg_locks WHERE locktype = 'advisory' AND classid = 7749
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	require.Eventually(t, func() bool { return b.count(t, locks+" AND NOT granted") == 1 }, 30*time.Second, 10*time.Millisecond)
+	endSessions(t, b)
+	require.NoError(t, <-got, "it stands for the old session, which the server has not given up yet")
+	until := func() (ms int64) {
+		_, err := one(t.Context(), b.engine.reader(), "SELECT until FROM line_owner", nil, &ms)
+		require.NoError(t, err)
+		return ms
+	}
+	before := until()
+	require.Eventually(t, func() bool { return until() > before+1000 }, 30*time.Second, 20*time.Millisecond, "ticks pass")
+	hangUp(old)
+	require.Eventually(t, func() bool { return b.count(t, locks+" AND granted") == 1 }, 30*time.Second, 20*time.Millisecond)
 	require.NoError(t, tenure.Check(t.Context()))
 }
 
