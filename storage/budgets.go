@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -59,19 +60,35 @@ func (s *Store) Spend(ctx context.Context, holder string, now time.Time, budgets
 func take(budgets []bot.Budget, rows map[string]spending, holder string, now time.Time) (empty string) {
 	for _, b := range budgets {
 		tat := max(rows[b.Key].tat, now.UnixNano())
-		if tat-now.UnixNano() > int64(b.Every)*int64(b.Burst-1) {
+		if tat-now.UnixNano() > span(b.Every, b.Burst-1) {
 			return b.Key
 		}
-		rows[b.Key] = spending{tat: tat + int64(b.Every), holder: holder}
+		rows[b.Key] = spending{tat: later(tat, int64(b.Every)), holder: holder}
 	}
 	return ""
+}
+
+// span is how many nanoseconds n events take, or the most there are: a wide burst of a slow rate takes centuries.
+func span(every time.Duration, n int) int64 {
+	if n > 0 && int64(every) > math.MaxInt64/int64(n) {
+		return math.MaxInt64
+	}
+	return int64(every) * int64(n)
+}
+
+// later is a time so many nanoseconds after another, or the last there is.
+func later(tat, by int64) int64 {
+	if by > math.MaxInt64-tat {
+		return math.MaxInt64
+	}
+	return tat + by
 }
 
 // healBudgets notices a theoretical arrival time that is further ahead than a wholly spent budget's. Only a clock that
 // was wrong, or a wider budget of an older configuration, gets so far. It counts as wholly spent now, for good.
 func healBudgets(ctx context.Context, q querier, budgets []bot.Budget, rows map[string]spending, now time.Time) (healed bool, err error) {
 	for _, b := range budgets {
-		most := now.UnixNano() + int64(b.Every)*int64(b.Burst)
+		most := later(now.UnixNano(), span(b.Every, b.Burst))
 		if row := rows[b.Key]; row.tat > most {
 			rows[b.Key] = spending{tat: most, holder: row.holder}
 			if err := saveBudgets(ctx, q, map[string]spending{b.Key: rows[b.Key]}); err != nil {

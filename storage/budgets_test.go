@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,6 +78,22 @@ func TestBudgetsOutliveAClockThatWasWrong(t *testing.T) {
 		b.clock.advance(time.Minute)
 		require.Empty(t, b.spend(t, "h2", one), "and fills up from then on")
 		require.Equal(t, "n", b.spend(t, "h3", one))
+	})
+}
+
+func TestAWideBurstOfASlowRateIsNeverEmptyByMistake(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		for name, wide := range map[string]bot.Budget{
+			"more than an int64 holds":      {Key: "a", Burst: 1_000_000, Every: 3 * time.Hour},
+			"and the end of time with it":   {Key: "b", Burst: 800_000, Every: 3 * time.Hour},
+			"and once around":               {Key: "c", Burst: 2_000_000, Every: 3 * time.Hour},
+			"and one event takes centuries": {Key: "d", Burst: 3, Every: math.MaxInt64},
+		} {
+			require.Empty(t, b.spend(t, "h1", wide), name)
+			require.Empty(t, b.spend(t, "h2", wide), name)
+			b.clock.advance(time.Minute)
+			require.Empty(t, b.spend(t, "h3", wide), name)
+		}
 	})
 }
 
