@@ -117,10 +117,9 @@ func TestPurgeRemovesWhatIsOverAndNothingElse(t *testing.T) {
 			require.Empty(t, b.spend(t, "h", bot.Budget{Key: prefix, Burst: 1, Every: time.Hour}))
 		}
 		fill("old ", 1)
-		b.clock.advance(40 * 24 * time.Hour)
+		b.clock.advance(100 * 24 * time.Hour)
 		fill("new ", 10)
 		retention := DefaultRetention()
-		retention.DeadJobs = 30 * 24 * time.Hour
 		purged, err := b.Purge(t.Context(), retention, b.now())
 		require.NoError(t, err)
 		require.Equal(t, Purged{Messages: 1, Jobs: 1, DeadJobs: 1, Links: 2, Intents: 1, Budgets: 1, Chats: 1}, purged)

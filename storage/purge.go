@@ -22,7 +22,8 @@ type Retention struct {
 // for them, the audit for two years.
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
-	return Retention{Messages: 30 * day, Jobs: day, Links: 7 * day, Intents: 7 * day, Chats: 30 * day, Audit: 730 * day}
+	return Retention{Messages: 30 * day, Jobs: day, DeadJobs: 90 * day, Links: 7 * day, Intents: 7 * day, Chats: 30 * day,
+		Audit: 730 * day}
 }
 
 // Purged counts what a purge removed.
