@@ -82,11 +82,14 @@ func (s *Store) LastHuman(ctx context.Context, chat string) (time.Time, error) {
 	return at(ms), nil
 }
 
-// LastLogin implements [bot.Chats]. A login request counts as answered once its link was made.
+// LastLogin implements [bot.Chats]. A login request counts as answered once its link was made. Links are kept for some
+// days only; who had one before that is known from the audit, which then says when the number was last heard of.
 func (s *Store) LastLogin(ctx context.Context, n phone.Number, replyID string) (time.Time, error) {
 	var ms int64
-	_, err := one(ctx, s.engine.reader(), `SELECT requested_at FROM links WHERE number = $1 AND reply_id <> $2
-		ORDER BY requested_at DESC LIMIT 1`, []any{n.Digits(), replyID}, &ms)
+	_, err := one(ctx, s.engine.reader(), `SELECT COALESCE(
+		(SELECT requested_at FROM links WHERE number = $1 AND reply_id <> $2 ORDER BY requested_at DESC LIMIT 1),
+		(SELECT at FROM audit WHERE number = $1 AND number <> '' AND reply_id <> $2
+			AND event IN ('link', 'sign-in') ORDER BY id DESC LIMIT 1), 0)`, []any{n.Digits(), replyID}, &ms)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("last login: %w", classify(err))
 	}

@@ -126,6 +126,26 @@ func TestLastLoginLeavesOutTheRequestThatAsks(t *testing.T) {
 	})
 }
 
+func TestANumberIsKnownAfterItsLinksArePurged(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		made := b.now()
+		b.link(t, 1, "R1")
+		require.NoError(t, b.Audit(t.Context(), AuditRow{At: b.now(), Event: "command", Number: number(t, 2)}))
+		b.clock.advance(30 * 24 * time.Hour)
+		purged, err := b.Purge(t.Context(), DefaultRetention(), b.now())
+		require.NoError(t, err)
+		require.Equal(t, int64(1), purged.Links)
+		last, err := b.LastLogin(t.Context(), number(t, 1), "R2")
+		require.NoError(t, err)
+		require.Equal(t, made, last)
+		for reply, who := range map[string]int{"R1": 1, "R2": 2} {
+			last, err := b.LastLogin(t.Context(), number(t, who), reply)
+			require.NoError(t, err)
+			require.True(t, last.IsZero(), "neither the request that asks nor other events count")
+		}
+	})
+}
+
 func TestEveryStoreCallAfterCloseSaysSo(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Config{Engine: SQLite, Dir: t.TempDir() + "/data"})

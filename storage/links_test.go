@@ -211,3 +211,27 @@ func TestPatientStateFollowsTheSyncOfTheUser(t *testing.T) {
 		require.Equal(t, "pending", other)
 	})
 }
+
+func TestADeadSyncIsForgottenAfterALaterSuccess(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		state := func() string {
+			got, err := b.PatientState(t.Context(), "user-1")
+			require.NoError(t, err)
+			return got
+		}
+		for i, outcome := range []jobs.Outcome{jobs.Dead, jobs.Done} {
+			in := b.intent(b.link(t, 1, fmt.Sprint("R", i)), fmt.Sprint("i", i))
+			require.NoError(t, b.BeginSignIn(t.Context(), in))
+			require.NoError(t, b.RecordSignIn(t.Context(), b.signIn(in, "user-1")))
+			require.Equal(t, "pending", state())
+			id := b.lease(t, "me", 1, "fhir.sync")[0].ID
+			b.settle(t, jobs.Settlement{ID: id, Owner: "me", Outcome: outcome, At: b.now(), Reason: "no"})
+		}
+		require.Equal(t, "linked", state())
+		b.clock.advance(48 * time.Hour)
+		_, err := b.Purge(t.Context(), DefaultRetention(), b.now())
+		require.NoError(t, err)
+		require.Equal(t, 1, b.count(t, "jobs WHERE kind = 'fhir.sync'"), "the dead one is kept longer")
+		require.Equal(t, "linked", state())
+	})
+}

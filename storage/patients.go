@@ -12,23 +12,25 @@ const (
 	patientReview  = "review"
 )
 
-// PatientState tells how far the user's Patient is, by nothing but the fhir.sync jobs that the user's sign-ins asked
-// for: "pending" while one is unfinished, or when no sign-in of the user is known; "review" when one was laid aside
-// for a person to look at; else "linked".
+// PatientState tells how far the user's Patient is, by nothing but the fhir.sync job of the user's newest sign-in:
+// "pending" while it is unfinished, or when no sign-in of the user is known; "review" when it was laid aside for a
+// person to look at; else, and when it is long gone, "linked". The job's key is the sign-in's intent, see
+// auth.JobFHIRSync. That sign-in outlives the job, so an older job that was laid aside does not come to the fore again.
 func (s *Store) PatientState(ctx context.Context, userID string) (string, error) {
-	var waiting, dead, signedIn bool
+	var signedIn bool
+	var state string
 	// The concatenation keeps PostgreSQL from reading the whole index of sign-ins while it has no statistics yet.
-	_, err := one(ctx, s.engine.reader(), `SELECT
-		EXISTS (SELECT 1 FROM jobs WHERE user_id = $1 AND kind = 'fhir.sync' AND state IN ('ready', 'running')),
-		EXISTS (SELECT 1 FROM jobs WHERE user_id = $1 AND kind = 'fhir.sync' AND state = 'dead'),
-		EXISTS (SELECT 1 FROM audit WHERE user_id = $1 AND user_id <> '' AND event || '' = 'sign-in')`,
-		[]any{userID}, &waiting, &dead, &signedIn)
+	_, err := one(ctx, s.engine.reader(), `WITH newest AS (SELECT intent_id FROM audit
+			WHERE user_id = $1 AND user_id <> '' AND event || '' = 'sign-in' ORDER BY id DESC LIMIT 1)
+		SELECT EXISTS (SELECT 1 FROM newest),
+			COALESCE((SELECT state FROM jobs WHERE kind = 'fhir.sync' AND key = (SELECT intent_id FROM newest)), '')`,
+		[]any{userID}, &signedIn, &state)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("patient state: %w", classify(err))
-	case dead && !waiting:
+	case state == string(JobDead):
 		return patientReview, nil
-	case waiting || !signedIn:
+	case !signedIn, state == string(JobReady), state == string(JobRunning):
 		return patientPending, nil
 	default:
 		return patientLinked, nil

@@ -210,13 +210,13 @@ var (
 		`PRIMARY KEY \(\w+=\?( AND \w+=\?)?\)`, `INTEGER PRIMARY KEY \(rowid=\?\)`,
 		`INDEX sqlite_autoindex_links_2 \(pre_auth_hash=\?\)`,
 		`INDEX jobs_due \(kind=\?( AND run_at<\?)?\)`, `INDEX jobs_lease \(lease_until<\?\)`,
-		`INDEX jobs_user \(user_id=\? AND kind=\?\)`, `COVERING INDEX jobs_serial_running \(serial=\?\)`,
+		`INDEX jobs_key \(kind=\? AND key=\?\)`, `COVERING INDEX jobs_serial_running \(serial=\?\)`,
 		`COVERING INDEX jobs_serial_ready \(serial=\? AND id<\?\)`,
 		`INDEX links_open \(number=\?\)`, `COVERING INDEX links_number \(number=\?\)`,
-		`INDEX intents_open \(started_at<\?\)`, `INDEX audit_user \(user_id=\?\)`,
+		`INDEX intents_open \(started_at<\?\)`, `INDEX audit_user \(user_id=\?\)`, `INDEX audit_number \(number=\?\)`,
 	}, "|") + `)$|^SCAN jobs USING INDEX jobs_lease$|^SEARCH soonest$`)
 	// ownScan reads what the statement itself has made: a limited subquery.
-	ownScan = regexp.MustCompile(`^SCAN (k\d+|leased|CONSTANT ROW)$`)
+	ownScan = regexp.MustCompile(`^SCAN (k\d+|leased|newest|CONSTANT ROW)$`)
 	// touched counts the rows of a step of PostgreSQL's plan: those that it passed on, and those that it read in vain.
 	touched = regexp.MustCompile(`actual time=\S+ rows=(\d+)|Rows Removed by [^:]+: (\d+)`)
 )

@@ -35,7 +35,6 @@ CREATE INDEX jobs_due ON jobs (kind, run_at, id) WHERE state = 'ready';
 CREATE INDEX jobs_lease ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_done ON jobs (finished_at) WHERE state = 'done';
 CREATE INDEX jobs_dead ON jobs (finished_at) WHERE state = 'dead';
-CREATE INDEX jobs_user ON jobs (user_id, kind) WHERE user_id IS NOT NULL;
 
 CREATE TABLE links (
     reply_id TEXT PRIMARY KEY,
