@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,9 @@ var (
 	errNoID    = errors.New("the message has no usable id")
 	errNoText  = errors.New("the message has no text")
 	errRefused = errors.New("WhatsApp refuses this message")
+
+	// errSendPanic is what a panic while a message was sent becomes. It may be tried again: time ends every message.
+	errSendPanic = errors.New("panic while sending a message")
 )
 
 // Send sends one text and waits for WhatsApp's server to take it. It blocks no longer than ctx and, counted from its
@@ -104,8 +108,15 @@ func lineDown(state State, reason string) error {
 	return &sendError{err: fmt.Errorf("%w: %s: %s", bot.ErrLineDown, state, reason)}
 }
 
-// deliver sends m until it is acknowledged, refused, or ctx ends.
-func (c *Client) deliver(ctx context.Context, s *session, to types.JID, m bot.Outgoing) error {
+// deliver sends m until it is acknowledged, refused, or ctx ends. It runs in a goroutine of its own, where a panic of
+// the library would end the process, and again after each restart with the same message.
+func (c *Client) deliver(ctx context.Context, s *session, to types.JID, m bot.Outgoing) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // its value may quote the message, the stack does not
+			c.log.Error().Type("panic", r).Bytes("stack", debug.Stack()).Msg("panic")
+			err = &sendError{err: errSendPanic}
+		}
+	}()
 	ctx = unlogged(ctx)
 	for try := 1; ; try++ {
 		_, err := s.wa.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(m.Text)},

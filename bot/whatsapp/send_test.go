@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
 
 	"github.com/konsulin-care/konsulin-bot/bot"
 )
@@ -73,6 +75,28 @@ func TestSendWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
 	err := c.Send(ctx, outgoing())
 	require.ErrorIs(t, err, context.Canceled)
 	require.False(t, permanent(err))
+}
+
+func TestPanicWhileSendingIsAnErrorThatMayBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	c, _ := newClient(t, func(cfg *Config) { cfg.Log = zerolog.New(log) })
+	c.board.set(Status{State: Connected})
+	s := fakeSession(&lids{})
+	s.wa = &whatsmeow.Client{Store: &store.Device{ID: &s.jid}} // nothing else in it is made, so the library panics
+	c.use(s)
+	for range 2 {
+		err := c.Send(t.Context(), outgoing())
+		require.ErrorIs(t, err, errSendPanic)
+		require.False(t, permanent(err))
+		require.NotErrorIs(t, err, bot.ErrLineDown)
+	}
+	require.Contains(t, log.String(), "runtime.errorString")
+	require.Contains(t, log.String(), "SendMessage", "the stack tells where")
+	requireNothingPersonal(t, log.String())
+	s.gate.close()
+	<-s.gate.idle        // nobody is left inside
+	c.turn <- struct{}{} // and the next one has its turn
 }
 
 func TestSendErrorsSayWhatMayBeDone(t *testing.T) {
