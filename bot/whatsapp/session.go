@@ -25,10 +25,12 @@ type session struct {
 }
 
 func newSession(l link) *session {
-	return &session{
+	s := &session{
 		link: l, jid: l.wa.Store.GetJID(), lid: l.wa.Store.GetLID(), lids: l.wa.Store.LIDs,
 		mail: mailbox{bell: make(chan struct{}, 1)}, reset: make(chan struct{}, 1), gate: gate{idle: make(chan struct{})},
 	}
+	l.wa.Store.EventBuffer = &patientBuffer{EventBuffer: l.wa.Store.EventBuffer, away: s.demandReset}
+	return s
 }
 
 // demandReset asks the run loop for a new connection. Demands that come before it happens are one.

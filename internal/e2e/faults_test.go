@@ -169,16 +169,22 @@ func TestLineStates(t *testing.T) {
 	}
 }
 
-// TestDatabaseBusy holds the bot's database locked while a request arrives.
+// TestDatabaseBusy holds one of the bot's databases locked, longer than it waits for it, while a request arrives.
 func TestDatabaseBusy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, storage.SQLite)
-	b := w.pairAndStart()
-	u := w.user()
-	release := w.lockDatabase()
-	_, err := u.Text(t.Context(), w.account, phrase)
-	require.NoError(t, err)
-	require.Never(t, func() bool { return len(u.Received()) > 0 }, 7*time.Second, 50*time.Millisecond, "nothing is answered that is not written down")
-	release()
-	w.oneLink(b, u)
+	for _, file := range []string{"konsulin.db", "whatsapp.db"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, storage.SQLite)
+			b := w.pairAndStart()
+			u := w.user()
+			release := w.lockDatabase(file)
+			_, err := u.Text(t.Context(), w.account, phrase)
+			require.NoError(t, err)
+			require.Never(t, func() bool { return len(u.Received()) > 0 }, 7*time.Second, 50*time.Millisecond,
+				"nothing is answered that is not written down")
+			release()
+			w.oneLink(b, u)
+		})
+	}
 }

@@ -190,10 +190,10 @@ func (w *world) rootKey() string {
 	return hex.EncodeToString(key[:])
 }
 
-// lockDatabase holds the write lock of the bot's SQLite file, as a backup or an operator's shell might.
-func (w *world) lockDatabase() (release func()) {
+// lockDatabase holds the write lock of one of the bot's SQLite files, as a backup or an operator's shell might.
+func (w *world) lockDatabase(file string) (release func()) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, "konsulin.db")+"?_busy_timeout=5000&_txlock=immediate")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, file)+"?_busy_timeout=5000&_txlock=immediate")
 	require.NoError(w.t, err)
 	tx, err := db.BeginTx(w.t.Context(), nil)
 	require.NoError(w.t, err)
