@@ -18,6 +18,7 @@ const (
 	EventAbandoned = "sign-in abandoned" // a consumption did not happen
 	EventRetry     = "job retried"       // a person retried a dead job
 	EventPurge     = "audit purged"      // rows were deleted by retention
+	EventKey       = "seal key replaced" // the database belongs to another sealing key from now on
 )
 
 // AuditRow is one thing that happened. Rows are only ever added; the database itself refuses to change them, and to

@@ -25,6 +25,10 @@ var (
 	ErrNewer = errors.New("the database belongs to a newer version of konsulin-bot")
 	// ErrNoDeadJob says that there is no job of that id that was laid aside.
 	ErrNoDeadJob = errors.New("no dead job has this id")
+	// ErrOtherKey says that links of other processes of this database would not open here, and that replies would be
+	// sent twice.
+	ErrOtherKey = errors.New("this process has another sealing key than the database's: give every process the same " +
+		"auth.seal_key_file; when that key is lost for good, the database must be told to take the new one")
 	// ErrLineLost says that this process does not own the line any more.
 	ErrLineLost = errors.New("this process does not own the WhatsApp line any more")
 )

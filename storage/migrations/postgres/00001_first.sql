@@ -82,6 +82,11 @@ CREATE TABLE chats (
 );
 CREATE INDEX chats_human ON chats (human_at);
 
+CREATE TABLE facts (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 CREATE TABLE audit (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -189,6 +194,8 @@ COMMENT ON COLUMN budgets.tat IS 'theoretical arrival time of the next event, in
 COMMENT ON COLUMN budgets.holder IS 'the work that spent last';
 COMMENT ON COLUMN chats.chat IS 'digits of the other side''s number, or its hidden address';
 COMMENT ON COLUMN chats.human_at IS 'when a human last wrote from the account';
+COMMENT ON COLUMN facts.name IS 'what about the database is told';
+COMMENT ON COLUMN facts.value IS 'what all processes must agree on';
 COMMENT ON COLUMN audit.id IS 'in the order of writing';
 COMMENT ON COLUMN audit.at IS 'when it happened';
 COMMENT ON COLUMN audit.event IS 'what happened';

@@ -82,6 +82,11 @@ CREATE TABLE chats (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chats_human ON chats (human_at);
 
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY, -- what about the database is told
+    value TEXT NOT NULL     -- what all processes must agree on
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE audit (
     id        INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of writing
     at        INTEGER NOT NULL, -- when it happened
