@@ -12,7 +12,8 @@ import (
 // ErrNotFound is what a store answers when there is no such record.
 var ErrNotFound = errors.New("no such record")
 
-// ErrTaken is what BeginSignIn answers when the link is spent or somebody else is consuming it.
+// ErrTaken is what BeginSignIn answers when the link is spent or somebody else is consuming it, and what RecordSignIn
+// and AbandonSignIn answer when there is nothing left to do.
 var ErrTaken = errors.New("the link is spent or being consumed")
 
 // LinkState is where a link stands.
@@ -66,7 +67,7 @@ type Intent struct {
 
 // SignIn is a confirmed number: what is recorded exactly once for each consumed link.
 type SignIn struct {
-	Intent     string // closes it; ErrTaken when it is closed already
+	Intent     string // closes it; see RecordSignIn
 	UserID     string // SuperTokens user id
 	NewUser    bool
 	Number     phone.Number
@@ -82,10 +83,14 @@ type SignInStore interface {
 	// callers one wins.
 	BeginSignIn(ctx context.Context, i Intent) error
 	// RecordSignIn writes the audit row and the jobs, closes the intent and marks the link consumed (its seal is
-	// emptied), in one transaction; ErrTaken when the intent is closed already.
+	// emptied), in one transaction. It answers ErrTaken when the intent is closed already, and also, closing it, when
+	// the sign-in of the link was recorded under another intent: a link is recorded once. An intent that somebody
+	// abandoned too early, such as a process with another clock, does not make a confirmed number forgotten: a
+	// sign-in that is not Reconciled is recorded all the same.
 	RecordSignIn(ctx context.Context, s SignIn) error
 	// AbandonSignIn closes an intent whose code was not consumed. The link is open again, or revoked (spent).
 	AbandonSignIn(ctx context.Context, intentID string, linkOpen bool, reason string) error
-	// OpenIntents lists intents started before a time.
+	// OpenIntents lists intents started before a time. Those that cannot be read are left out; the error then tells of
+	// them, and the list is good all the same.
 	OpenIntents(ctx context.Context, before time.Time) ([]Intent, error)
 }

@@ -127,6 +127,55 @@ func TestASignInIsRecordedOnceWithItsJobs(t *testing.T) {
 	})
 }
 
+func TestAConfirmedNumberIsRecordedAlthoughItsIntentWasAbandoned(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		for _, reopened := range []bool{true, false} {
+			reply := fmt.Sprint("reopened ", reopened)
+			i := b.intent(b.link(t, 1, reply), "i "+reply)
+			require.NoError(t, b.BeginSignIn(t.Context(), i))
+			require.NoError(t, b.AbandonSignIn(t.Context(), i.ID, reopened, "another process believed it dead"))
+			late := b.signIn(i, "user-1")
+			late.Reconciled = true
+			require.ErrorIs(t, b.RecordSignIn(t.Context(), late), auth.ErrTaken, "a guess counts no more")
+			late.Reconciled = false
+			require.NoError(t, b.RecordSignIn(t.Context(), late))
+			require.ErrorIs(t, b.RecordSignIn(t.Context(), late), auth.ErrTaken, "once")
+			require.Equal(t, auth.LinkConsumed, b.readLink(t, reply).State)
+			require.Empty(t, b.readLink(t, reply).Sealed)
+			require.Equal(t, 1, b.count(t, "audit WHERE event = 'sign-in' AND reply_id = $1", reply))
+			require.Equal(t, 2, b.count(t, "jobs WHERE key = $1", i.ID))
+		}
+	})
+}
+
+func TestALinkIsRecordedUnderOneOfItsIntents(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		l := b.link(t, 1, "R1")
+		first, second := b.intent(l, "i1"), b.intent(l, "i2")
+		require.NoError(t, b.BeginSignIn(t.Context(), first))
+		require.NoError(t, b.AbandonSignIn(t.Context(), "i1", true, "another process believed it dead"))
+		require.NoError(t, b.BeginSignIn(t.Context(), second))
+		require.NoError(t, b.RecordSignIn(t.Context(), b.signIn(first, "user-1")))
+		require.ErrorIs(t, b.RecordSignIn(t.Context(), b.signIn(second, "user-1")), auth.ErrTaken)
+		require.Zero(t, b.count(t, "intents WHERE closed_at IS NULL"), "nothing is left to reconcile")
+		require.ErrorIs(t, b.RecordSignIn(t.Context(), b.signIn(second, "user-1")), auth.ErrTaken)
+		require.Equal(t, 1, b.count(t, "audit WHERE event = 'sign-in'"))
+		require.Equal(t, 2, b.count(t, "jobs"))
+	})
+}
+
+func TestAnUnreadableIntentHidesNoOther(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		for i := range 3 {
+			require.NoError(t, b.BeginSignIn(t.Context(), b.intent(b.link(t, i, fmt.Sprint("R", i)), fmt.Sprint("i", i))))
+		}
+		require.NoError(t, b.raw(t, "UPDATE intents SET number = 'nobody' WHERE id = 'i1'"))
+		open, err := b.OpenIntents(t.Context(), b.now().Add(time.Second))
+		require.ErrorContains(t, err, "intent i1")
+		require.Len(t, open, 2)
+	})
+}
+
 func TestParallelRecordsOfOneSignInLeaveOneAuditRow(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		i := b.intent(b.link(t, 1, "R1"), "i1")

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,30 +44,32 @@ func (s *Store) BeginSignIn(ctx context.Context, i auth.Intent) error {
 
 // RecordSignIn implements [auth.SignInStore]; auth.ErrNotFound when there is no such intent.
 func (s *Store) RecordSignIn(ctx context.Context, in auth.SignIn) error {
-	var added bool
+	var added, taken bool
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		added = false
+		added, taken = false, false
 		reply, err := closeIntent(ctx, q, in.Intent, outcomeRecorded, s.now())
+		if errors.Is(err, auth.ErrTaken) && !in.Reconciled {
+			reply, err = reviveIntent(ctx, q, in.Intent)
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := change(ctx, q, `UPDATE links SET state = 'consumed', sealed = NULL WHERE reply_id = $1`, reply); err != nil {
-			return err
-		}
-		err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
-			ReplyID: reply, IntentID: in.Intent, Detail: signInDetail(in)})
+		spent, err := change(ctx, q, `UPDATE links SET state = 'consumed', sealed = NULL
+			WHERE reply_id = $1 AND state <> 'consumed'`, reply)
 		if err != nil {
 			return err
 		}
-		for _, n := range in.Jobs {
-			fresh, err := addJob(ctx, q, n, in.UserID, s.now())
-			if err != nil {
-				return err
-			}
-			added = added || fresh
+		if spent == 0 { // another intent of the link was faster
+			taken = true
+			_, err := change(ctx, q, `UPDATE intents SET outcome = $2 WHERE id = $1`, in.Intent, outcomeRevoked)
+			return err
 		}
-		return nil
+		added, err = s.appendSignIn(ctx, q, in, reply)
+		return err
 	})
+	if err == nil && taken {
+		err = auth.ErrTaken
+	}
 	if err != nil {
 		return fmt.Errorf("record sign-in: %w", err)
 	}
@@ -74,6 +77,33 @@ func (s *Store) RecordSignIn(ctx context.Context, in auth.SignIn) error {
 		s.jobsAdded()
 	}
 	return nil
+}
+
+// appendSignIn writes the audit row and the jobs of a sign-in, and says whether any job is new.
+func (s *Store) appendSignIn(ctx context.Context, q querier, in auth.SignIn, reply string) (added bool, err error) {
+	err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
+		ReplyID: reply, IntentID: in.Intent, Detail: signInDetail(in)})
+	if err != nil {
+		return false, err
+	}
+	for _, n := range in.Jobs {
+		fresh, err := addJob(ctx, q, n, in.UserID, s.now())
+		if err != nil {
+			return false, err
+		}
+		added = added || fresh
+	}
+	return added, nil
+}
+
+// reviveIntent makes an intent that was abandoned a recorded one, and returns its link's reply id.
+func reviveIntent(ctx context.Context, q querier, id string) (replyID string, err error) {
+	found, err := one(ctx, q, `UPDATE intents SET outcome = $2 WHERE id = $1 AND closed_at IS NOT NULL AND outcome <> $2
+		RETURNING reply_id`, []any{id, outcomeRecorded}, &replyID)
+	if err == nil && !found {
+		err = auth.ErrTaken
+	}
+	return replyID, err
 }
 
 // closeIntent closes an open intent, forgets what was only needed while it was open, and returns its link's reply id.
@@ -135,24 +165,33 @@ func abandonLink(ctx context.Context, q querier, replyID string, open bool) erro
 // OpenIntents implements [auth.SignInStore], oldest first.
 func (s *Store) OpenIntents(ctx context.Context, before time.Time) ([]auth.Intent, error) {
 	var open []auth.Intent
+	var unreadable []error
 	err := each(ctx, s.engine.reader(), `SELECT id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth
 		FROM intents WHERE closed_at IS NULL AND started_at < $1 ORDER BY started_at, id`, []any{millis(before)},
-		func(rows *sql.Rows) (err error) {
-			var i auth.Intent
-			var digits string
-			var started, expires int64
-			if err := rows.Scan(&i.ID, &i.ReplyID, &i.CodeID, &digits, &i.Guest, &started, &expires, &i.PreAuth); err != nil {
-				return err
+		func(rows *sql.Rows) error {
+			i, err := scanIntent(rows)
+			if err != nil {
+				unreadable = append(unreadable, fmt.Errorf("intent %s: %w", i.ID, err))
+				return nil
 			}
-			i.StartedAt, i.ExpiresAt = at(started), at(expires)
-			i.Number, err = phone.FromDigits(digits)
 			open = append(open, i)
-			return err
+			return nil
 		})
-	if err != nil {
-		return nil, fmt.Errorf("open intents: %w", classify(err))
+	if err := errors.Join(append(unreadable, classify(err))...); err != nil {
+		return open, fmt.Errorf("open intents: %w", err)
 	}
 	return open, nil
+}
+
+func scanIntent(rows *sql.Rows) (i auth.Intent, err error) {
+	var digits string
+	var started, expires int64
+	if err := rows.Scan(&i.ID, &i.ReplyID, &i.CodeID, &digits, &i.Guest, &started, &expires, &i.PreAuth); err != nil {
+		return i, err
+	}
+	i.StartedAt, i.ExpiresAt = at(started), at(expires)
+	i.Number, err = phone.FromDigits(digits)
+	return i, err
 }
 
 // signInDetail is what the audit keeps of a sign-in besides who and when. The guest id itself is the follow-up job's.
