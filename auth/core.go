@@ -116,13 +116,17 @@ func call[T any](ctx context.Context, c *core, op string, f func(supertokens.Use
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, c.patience())
 	defer cancel()
-	if err := c.ready(ctx); err != nil {
+	err := c.ready(ctx)
+	if err == nil {
+		err = ctx.Err() // what nobody waits for any more must not begin
+	}
+	if err != nil {
 		explained := c.explain(op, err)
 		explained.certainty = untouched
 		return none, explained
 	}
 	result := make(chan T, 1)
-	err := c.run(ctx, func() error {
+	err = c.run(ctx, func() error {
 		v, err := f(quiet())
 		result <- v
 		return err
@@ -168,9 +172,12 @@ func (c *core) ready(ctx context.Context) error {
 	})
 }
 
-// run does f in a goroutine that stop waits for, and waits for it as long as ctx lives. A panic of f is an error: the
+// run does f in a goroutine that stop waits for, and waits for it as long as ctx lives; it does not begin after that. A panic of f is an error: the
 // SDK asserts the types of what the core answers.
 func (c *core) run(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	if c.stopped {
 		c.mu.Unlock()

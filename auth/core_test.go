@@ -93,6 +93,19 @@ func TestHangingCoreHoldsNobodyLongerThanTheTimeout(t *testing.T) {
 	}
 }
 
+func TestNothingBeginsForACallerThatIsGone(t *testing.T) {
+	w := setup(t)
+	require.NoError(t, w.service.Ping(context.Background()), "so that the SDK knows the core")
+	before := w.proxy.count("")
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	for range 20 {
+		require.ErrorIs(t, w.service.Ping(gone), context.Canceled)
+	}
+	w.stop() // waits for what is on its way
+	require.Equal(t, before, w.proxy.count(""))
+}
+
 func TestStartsWithoutTheCore(t *testing.T) {
 	w := setup(t)
 	w.down()
