@@ -68,6 +68,7 @@ func (s *Service) linkOf(ctx context.Context, n phone.Number, replyID string) (L
 
 // newLink creates a code at the core and stores its link before anything else happens to it.
 func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (LinkRecord, secret, error) {
+	asked := s.now()
 	code, err := s.createCode(ctx, n)
 	if err != nil {
 		return LinkRecord{}, secret{}, err
@@ -80,7 +81,8 @@ func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, r
 	rec := LinkRecord{
 		ReplyID: replyID, CodeID: code.CodeID, PreAuthHash: hashOf(code.PreAuthSessionID), Number: n, Sealed: sealed,
 		RequestedAt: requested, CreatedAt: s.now(), State: LinkOpen,
-		ExpiresAt: time.UnixMilli(int64(code.TimeCreated + code.CodeLifetime)), //nolint:gosec // milliseconds since 1970
+		// The core's clock may differ from ours, which this is compared with. The code lives no shorter than this.
+		ExpiresAt: asked.Add(time.Duration(code.CodeLifetime) * time.Millisecond).Truncate(time.Millisecond), //nolint:gosec // minutes
 	}
 	if err := s.links.SaveLink(ctx, rec); err != nil {
 		// Whether it was stored is not certain. The code must not be revoked: the next attempt may find the record

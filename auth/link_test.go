@@ -32,6 +32,22 @@ func TestLinkIsMadeFromConfigurationOnly(t *testing.T) {
 	require.Len(t, w.core.codes(m.number), 1, "under digits only")
 }
 
+func TestLifetimeIsTheCoresAndTheClockOurs(t *testing.T) {
+	w := setup(t)
+	lifetime := w.fresh().expires.Sub(w.clock.Now()).Round(time.Minute)
+	require.Positive(t, lifetime)
+	for _, ahead := range []time.Duration{2 * time.Hour, -4 * time.Hour} {
+		w.clock.advance(ahead)
+		before := w.clock.Now()
+		m := w.fresh()
+		require.False(t, m.expires.Before(before.Add(lifetime-time.Second)), "a link of a core whose clock is behind lives")
+		require.False(t, m.expires.After(w.clock.Now().Add(lifetime)), "and none outlives its code")
+		v, err := w.service.Link(context.Background(), m.preAuth)
+		require.NoError(t, err)
+		require.Equal(t, auth.ViewOpen, v.State)
+	}
+}
+
 func TestRetryKeepsTheLink(t *testing.T) {
 	w := setup(t)
 	m := w.fresh()
