@@ -14,10 +14,13 @@ import (
 
 // Session is who is signed in, in our own words.
 type Session struct {
-	Handle    string // SuperTokens' session handle; not a secret, but not for logs either
-	UserID    string
-	Roles     []string
-	CreatedAt time.Time // of the session, also after refreshes; zero when the core could not be asked
+	Handle string // SuperTokens' session handle; not a secret, but not for logs either
+	UserID string
+	Roles  []string
+	// CreatedAt is when the session was made, also after refreshes. Only the core knows it: while the core is away a
+	// session is accepted without it, and this is the zero time (IsZero), which means "not known" and is not for
+	// anybody to see.
+	CreatedAt time.Time
 }
 
 // LinkView is what a page may show about a link that somebody opened. Unknown links look like expired ones.
@@ -103,6 +106,9 @@ func (s *Service) sessionStart(ctx context.Context, handle string) (at time.Time
 	}
 	if info == nil {
 		return time.Time{}, true
+	}
+	if info.TimeCreated == 0 {
+		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(info.TimeCreated)), false //nolint:gosec // milliseconds since 1970
 }

@@ -135,10 +135,16 @@ func TestSessionWhileTheCoreIsAway(t *testing.T) {
 	w.proxy.up()
 	id := b.whoami()
 	require.Equal(t, w.core.user(m.number), id)
+	require.Equal(t, false, b.do(http.MethodGet, "/whoami", nil).body["unknown"])
+	w.proxy.set(func(p *proxy) { p.fail[makeSession] = 500 })
+	require.Equal(t, true, b.do(http.MethodGet, "/whoami", nil).body["unknown"])
+	w.proxy.set(func(p *proxy) { clear(p.fail); p.garbage[makeSession] = `{"status":"OK"}` })
+	require.Equal(t, true, b.do(http.MethodGet, "/whoami", nil).body["unknown"], "and not 1970")
+	w.proxy.set(func(p *proxy) { clear(p.garbage) })
 	w.down()
 	a = b.do(http.MethodGet, "/whoami", nil)
 	require.Equal(t, id, a.says("user"), "with the keys at hand it can")
-	require.Less(t, a.body["created"].(float64), 0.0, "the zero time: nobody could be asked")
+	require.Equal(t, true, a.body["unknown"], "nobody could be asked since when")
 	w.proxy.up()
 }
 
