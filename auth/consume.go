@@ -173,7 +173,7 @@ func belongs(u plessmodels.User, n phone.Number) bool {
 }
 
 // finish records a sign-in whose code is consumed: role, audit row, jobs, and the intent closed. Doing it again is
-// harmless; ErrTaken says that it was done.
+// harmless; ErrTaken says that it was done, or when reconciled that the intent was abandoned.
 func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled bool) error {
 	if err := s.ensureRole(ctx, who.ID); err != nil {
 		return err
@@ -211,6 +211,10 @@ func (s *Service) finishOrLeave(ctx context.Context, i Intent, who account) erro
 		if errors.Is(err, ErrTaken) && s.isConsumed(ctx, i.ReplyID) {
 			return nil
 		}
+	}
+	if errors.Is(err, ErrTaken) {
+		s.log.Warn().Stringer("number", i.Number).Msg("sign-in: consumed, and recorded by another process")
+		return errSpent
 	}
 	s.log.Error().Err(err).Stringer("number", i.Number).Msg("sign-in: consumed, left to be recorded by the next reconciliation")
 	return errSpent
@@ -291,8 +295,7 @@ func newID() string {
 func (s *Service) unstick(ctx context.Context, link LinkRecord) (LinkRecord, error) {
 	open, err := s.signIns.OpenIntents(ctx, s.now().Add(-s.Settle()))
 	if err != nil {
-		s.log.Error().Err(err).Msg("sign-in: cannot look up intents")
-		return LinkRecord{}, errTryAgain
+		s.log.Error().Err(err).Msg("sign-in: cannot look up every intent")
 	}
 	for _, i := range open {
 		if i.ReplyID == link.ReplyID {

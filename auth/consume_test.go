@@ -3,10 +3,12 @@ package auth_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/stretchr/testify/require"
@@ -164,6 +166,34 @@ func TestHundredConfirmsOneSession(t *testing.T) {
 	require.Len(t, w.store.recorded(), 1)
 	require.Equal(t, 1, w.proxy.count(consumeCode), "the core is asked once")
 	require.Zero(t, w.store.openIntents())
+}
+
+// Another process, whose clock is ahead, takes the intent for dead and abandons it while the core is consuming.
+func TestIntentAbandonedByAnotherProcessForgetsNobody(t *testing.T) {
+	for _, reopened := range []bool{true, false} {
+		t.Run(fmt.Sprint("link open again: ", reopened), func(t *testing.T) {
+			w := setup(t)
+			m := w.fresh()
+			w.proxy.set(func(p *proxy) {
+				p.before[consumeCode] = func() {
+					open, err := w.store.OpenIntents(context.Background(), w.clock.Now().Add(time.Hour))
+					if err == nil && len(open) == 1 {
+						_ = w.store.AbandonSignIn(context.Background(), open[0].ID, reopened, "the other clock")
+					}
+				}
+			})
+			b := w.browser()
+			a := b.consume(m)
+			require.True(t, w.store.reasons["the other clock"])
+			require.Equal(t, "OK", a.says("status"), a.raw)
+			require.Len(t, w.store.recorded(), 1)
+			require.Equal(t, auth.LinkConsumed, w.store.state(m.reply))
+			require.NotEmpty(t, b.whoami())
+			require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
+			require.Zero(t, w.reconcile())
+			require.Len(t, w.store.recorded(), 1, "once")
+		})
+	}
 }
 
 func TestCodeThatDiedAtTheCoreRestartsTheFlow(t *testing.T) {

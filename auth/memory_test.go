@@ -27,7 +27,7 @@ type memory struct {
 
 type intent struct {
 	auth.Intent
-	open bool
+	open, recorded bool
 }
 
 func newMemory() *memory {
@@ -126,7 +126,7 @@ func (m *memory) BeginSignIn(ctx context.Context, i auth.Intent) error {
 		}
 		m.writes++
 		l.State = auth.LinkConsuming
-		m.intents[i.ID] = &intent{i, true}
+		m.intents[i.ID] = &intent{Intent: i, open: true}
 		return nil
 	})
 }
@@ -134,12 +134,16 @@ func (m *memory) BeginSignIn(ctx context.Context, i auth.Intent) error {
 func (m *memory) RecordSignIn(ctx context.Context, s auth.SignIn) error {
 	return m.do(ctx, "RecordSignIn", func() error {
 		i := m.intents[s.Intent]
-		if i == nil || !i.open {
+		if i == nil || i.recorded || !i.open && s.Reconciled {
 			return auth.ErrTaken
 		}
 		m.writes++
 		i.open = false
 		l := m.links[i.ReplyID]
+		if l.State == auth.LinkConsumed {
+			return auth.ErrTaken
+		}
+		i.recorded = true
 		l.State, l.Sealed = auth.LinkConsumed, nil
 		m.audit = append(m.audit, s)
 		for _, j := range s.Jobs {
@@ -173,6 +177,9 @@ func (m *memory) OpenIntents(ctx context.Context, before time.Time) (open []auth
 			if i.open && i.StartedAt.Before(before) {
 				open = append(open, i.Intent)
 			}
+		}
+		if take(m.broken, "OpenIntents, one row") {
+			return errStoreAway
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/supertokens/supertokens-golang/recipe/passwordless"
@@ -27,16 +28,16 @@ const (
 // startedBefore should lie [Service.Settle] in the past, unless there are none.
 func (s *Service) Reconcile(ctx context.Context, startedBefore time.Time) (n int, err error) {
 	open, err := s.signIns.OpenIntents(ctx, startedBefore)
-	if err != nil {
-		return 0, fmt.Errorf("reconcile sign-ins: %w", err)
-	}
 	var failed []error
+	if err != nil {
+		failed = append(failed, err) // those that could be read are closed all the same
+	}
 	for _, i := range open {
 		closed, err := s.settle(ctx, i)
 		if err != nil {
 			failed = append(failed, err)
-			if ctx.Err() != nil || sure(err) == untouched {
-				break // the core is away for the others, too
+			if ctx.Err() != nil || forAll(err) {
+				break
 			}
 			continue
 		}
@@ -48,6 +49,17 @@ func (s *Service) Reconcile(ctx context.Context, startedBefore time.Time) (n int
 		return n, fmt.Errorf("reconcile sign-ins: %w", err)
 	}
 	return n, nil
+}
+
+// forAll says whether a failed call would fail for every other intent, too: the core cannot be reached, or refuses us.
+// An answer that is about one intent only must not keep the later ones waiting.
+func forAll(err error) bool {
+	var e *CoreError
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Status == 0 && e.certainty == untouched ||
+		e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests
 }
 
 // settle closes an intent that nobody in this process works on, and says whether it did.

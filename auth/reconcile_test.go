@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -136,6 +137,38 @@ func TestReconcileWaitsForTheCoreAndTheDatabase(t *testing.T) {
 	require.ErrorIs(t, err, errStoreAway)
 	require.Equal(t, 2, w.reconcile())
 	require.Len(t, w.store.recorded(), 2)
+}
+
+func TestOneRefusedIntentKeepsNoOtherWaiting(t *testing.T) {
+	for status, closed := range map[int]int{400: 1, 404: 1, 401: 0} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			w := setup(t)
+			first, second := w.fresh(), w.fresh()
+			w.kill(true, first)
+			w.kill(true, second)
+			w.proxy.set(func(p *proxy) {
+				p.fail[listCodes] = status
+				p.before[listCodes] = func() { p.set(func(p *proxy) { clear(p.fail) }) } // the first only
+			})
+			n, err := w.service.Reconcile(context.Background(), w.clock.Now())
+			var e *auth.CoreError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, status, e.Status)
+			require.Equal(t, closed, n)
+			require.Equal(t, 2-closed, w.reconcile(), "the next sweep finds the rest")
+		})
+	}
+}
+
+func TestReconcileClosesWhatCanBeRead(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	w.kill(true, m)
+	w.store.fail("OpenIntents, one row", 1)
+	n, err := w.service.Reconcile(context.Background(), w.clock.Now())
+	require.ErrorIs(t, err, errStoreAway, "the caller hears of the other")
+	require.Equal(t, 1, n)
+	require.Len(t, w.store.recorded(), 1)
 }
 
 func TestReconcileLeavesYoungIntentsAlone(t *testing.T) {
