@@ -31,6 +31,10 @@ type Config struct {
 	// Intake takes what arrives.
 	Intake Intake
 	Log    zerolog.Logger
+	// MayConnect is asked before each connection that Run opens, so that a process which has lost the line to another
+	// one does not take the connection from it. While it answers with an error the line stays Connecting, shows the
+	// error's text, which must name nobody, and asks again later. Nil: it always may.
+	MayConnect func(ctx context.Context) error
 	// Now is the clock that states are dated with and limits measured by. Nil: the system's.
 	Now func() time.Time
 
@@ -38,6 +42,8 @@ type Config struct {
 	HandleTimeout time.Duration // for one call of Intake
 	ReconnectMin  time.Duration // first pause before a reconnect
 	ReconnectMax  time.Duration // the pauses grow up to this
+	ReplacedMin   time.Duration // first pause after another process has taken the connection over
+	ReplacedMax   time.Duration // those pauses grow up to this
 	StorePoll     time.Duration // how often the store is asked for an account while there is none to use
 	// MessageTTL is how long the plaintext of a sent message may stay in whatsmeow's retry store. Links live there,
 	// so it should be the life of a link.
@@ -52,6 +58,8 @@ const (
 	defaultHandleTimeout = 20 * time.Second
 	defaultReconnectMin  = time.Second
 	defaultReconnectMax  = time.Minute
+	defaultReplacedMin   = time.Minute
+	defaultReplacedMax   = 15 * time.Minute
 	defaultStorePoll     = 5 * time.Second
 	defaultMessageTTL    = 15 * time.Minute
 	defaultDeviceName    = "Konsulin"
@@ -123,6 +131,8 @@ func (cfg Config) complete() (Config, error) {
 		{&cfg.HandleTimeout, defaultHandleTimeout},
 		{&cfg.ReconnectMin, defaultReconnectMin},
 		{&cfg.ReconnectMax, defaultReconnectMax},
+		{&cfg.ReplacedMin, defaultReplacedMin},
+		{&cfg.ReplacedMax, defaultReplacedMax},
 		{&cfg.StorePoll, defaultStorePoll},
 		{&cfg.MessageTTL, defaultMessageTTL},
 	} {
@@ -131,6 +141,7 @@ func (cfg Config) complete() (Config, error) {
 		}
 	}
 	cfg.ReconnectMax = max(cfg.ReconnectMax, cfg.ReconnectMin)
+	cfg.ReplacedMax = max(cfg.ReplacedMax, cfg.ReplacedMin)
 	return cfg, nil
 }
 

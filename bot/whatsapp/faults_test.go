@@ -72,7 +72,7 @@ func TestReplacedStaysAway(t *testing.T) {
 	s := inState(t, w.line, Replaced)
 	require.Contains(t, s.Reason, "Stop the other one")
 	requireSilence(t, w, u, m, Replaced)
-	require.Never(t, w.account.Device().Connected, 200*time.Millisecond, 10*time.Millisecond, "it does not fight for the line")
+	require.Never(t, w.account.Device().Connected, 200*time.Millisecond, 10*time.Millisecond, "it does not fight for the line: the first pause is long")
 	require.Equal(t, 1, storedAccounts(t, w))
 }
 

@@ -3,7 +3,6 @@ package whatsapp
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,9 +11,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// maxHandovers is how often a login with a fresh account may be refused or replaced before that is believed: the
-// process that pairs logs in once too, and WhatsApp knows the account a moment after the store does.
-const maxHandovers = 3
+// mayConnectTimeout bounds one call of Config.MayConnect.
+const mayConnectTimeout = 10 * time.Second
 
 var errRunning = errors.New("whatsapp line: Run is active already")
 
@@ -93,28 +91,20 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh 
 	defer c.use(nil)
 
 	c.board.set(Status{State: Connecting, Reason: "Connecting to WhatsApp."})
-	tries, handovers := 0, 0
+	rests := rests{c: c}
 	if fresh {
-		handovers = maxHandovers
+		rests.handovers = maxHandovers
 	}
 	for {
 		up, end := c.connection(ctx, line, cancel, s)
 		if ctx.Err() != nil {
 			return false
 		}
-		if handovers > 0 && (end.do == repair || end.do == stayAway) {
-			handovers--
-			end = step{state: Connecting, do: redialAt, after: 2 * c.cfg.StorePoll, open: true,
-				reason: "Another process is still finishing the pairing; connecting again."}
-		}
+		end = rests.after(up, end)
 		c.board.set(Status{State: end.state, Reason: end.reason, Until: end.until})
 		if end.open {
 			s.hangUp()
 		}
-		if up > c.cfg.ReconnectMax {
-			tries, handovers = 0, 0
-		}
-		rest := end.after
 		switch end.do {
 		case repair:
 			if err := c.forget(context.WithoutCancel(ctx), s.jid); err != nil {
@@ -123,14 +113,8 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh 
 			return true
 		case change:
 			return false
-		case stayAway:
-			<-ctx.Done()
-			return false
-		case redial:
-			rest = c.backoff(tries)
-			tries++
 		}
-		if !pause(ctx, rest) {
+		if !c.rest(ctx, s, end.after) {
 			return false
 		}
 	}
@@ -166,6 +150,9 @@ func (c *Client) disconnect(s *session) {
 // connection opens one connection and watches it until it ends. It tells how long it was up, and how it ended.
 func (c *Client) connection(ctx, line context.Context, cancel func(), s *session) (time.Duration, step) {
 	s.forgetDemands()
+	if err := c.mayConnect(ctx); err != nil {
+		return 0, step{state: Connecting, do: redial, reason: "The line may not connect now (" + err.Error() + "); asking again."}
+	}
 	dialed := context.AfterFunc(ctx, cancel)
 	err := s.wa.ConnectContext(line)
 	dialed()
@@ -178,13 +165,14 @@ func (c *Client) connection(ctx, line context.Context, cancel func(), s *session
 	return w.uptime(), end
 }
 
-// backoff is the pause before try n: none before the first, then growing to the limit, the later half of it random.
-func (c *Client) backoff(n int) time.Duration {
-	if n == 0 {
-		return 0
+// mayConnect asks whoever guards the account.
+func (c *Client) mayConnect(ctx context.Context) error {
+	if c.cfg.MayConnect == nil {
+		return nil
 	}
-	full := min(c.cfg.ReconnectMin<<min(n-1, 20), c.cfg.ReconnectMax)
-	return full/2 + rand.N(full/2+1)
+	ctx, cancel := context.WithTimeout(ctx, mayConnectTimeout)
+	defer cancel()
+	return c.cfg.MayConnect(ctx)
 }
 
 // logStates writes every state that it gets to see, for operators. Reasons name nobody.

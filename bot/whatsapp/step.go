@@ -14,7 +14,7 @@ const (
 	carryOn  action = iota // the connection goes on
 	redial                 // the connection is over: connect again, with a growing pause
 	redialAt               // the connection is over: connect again after a given pause
-	stayAway               // the connection is over: nothing until the process starts the line again
+	stayAway               // somebody took the connection over: connect again after a long and growing pause
 	repair                 // the account is gone: wait for another one
 	change                 // the store holds another account now: use that one
 )
@@ -66,7 +66,7 @@ func next(evt any, now time.Time) (step, bool) {
 			reason: fmt.Sprintf("WhatsApp refused the login with code %d; trying again. If this stays, update the bot.", int(e.Reason))}, true
 	case *events.StreamReplaced:
 		return step{state: Replaced, do: stayAway, open: true,
-			reason: "Another process uses the same linked device. Stop the other one, then restart this bot."}, true
+			reason: "Another process uses the same linked device. Stop the other one; this one stays away for some minutes and then tries again."}, true
 	case *events.ClientOutdated:
 		return step{state: Outdated, do: redialAt, after: outdatedPause, open: true,
 			reason: "WhatsApp refuses this version of the client library: update the bot. It tries again every hour."}, true
