@@ -17,6 +17,9 @@ const (
 	failedWindow   = time.Hour
 )
 
+// noticeWait is how long a request that grew stale in the queue of its number waits for the line, to say so.
+const noticeWait = 10 * time.Minute
+
 // answerLogin works one login request: it ends with a link, or with one recorded reason why there is none.
 //
 // It may die after any step and start again. The message id is fixed, a budget is granted again to the request that
@@ -29,6 +32,7 @@ func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
 		b.cfg.Counter.Count(kindLogin, refusedFailed)
 		return jobs.Permanent(errors.Join(err, errors.New("not a login request that this version can answer")))
 	}
+	r.blocks = !r.Late
 	switch {
 	case b.age(r.ticket) > b.cfg.Times.SilentAfter:
 		return b.refuse(ctx, kindLogin, r, refusedTooOld)
@@ -40,12 +44,15 @@ func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
 }
 
 // answerStale asks the user to tap again, at most once in a while. A request that was late on arrival waits for the
-// budget of notices; one that grew stale in the queue of its number does not, because a fresh tap may stand behind it.
+// budget of notices, and for the line. One that grew stale in the queue of its number does not wait for the budget, and
+// for the line only while that may be a short trouble: a fresh tap may stand behind it.
 func (b *Bot) answerStale(ctx context.Context, r request) error {
 	told, err := b.tell(ctx, r, notice{
 		purpose: purposeAnswer, reply: replyStale, once: Budget{Key: "stale:" + r.Digits, Burst: 1, Every: staleWindow},
 	})
 	switch {
+	case err != nil && r.blocks && !jobs.IsPermanent(err) && b.age(r.ticket) > b.cfg.Times.StaleAfter+noticeWait:
+		return b.refuse(ctx, kindLogin, r, refusedStale)
 	case err != nil:
 		return b.retry(ctx, kindLogin, r, err)
 	case told == crowded && r.Late:

@@ -214,6 +214,38 @@ func TestRequestThatGrewStaleDoesNotHoldUpTheNext(t *testing.T) {
 	require.Equal(t, 1, w.shownLinks(n.Digits()))
 }
 
+func TestRequestThatTheLineDidNotTakeHoldsUpTheNextForSecondsOnly(t *testing.T) {
+	t.Parallel()
+	for _, away := range []time.Duration{time.Minute, 3 * time.Minute, 11 * time.Minute, 13 * time.Minute, time.Hour} {
+		w := setup(t)
+		n := number(t, 10)
+		w.lineDown = ErrLineDown
+		w.receive(t, n, "A", tap)
+		w.run()
+		w.wait(away, time.Second)
+		w.lineDown = nil
+		w.receive(t, n, "B", tap)
+		w.wait(7*time.Second, time.Second)
+		require.Contains(t, w.links, ReplyID(w.cfg.IDKey, n.Digits(), "B", "answer"), away)
+		require.Equal(t, "done", w.queue[0].state, away)
+		require.Equal(t, "done", w.queue[1].state, away)
+		told := 0
+		for _, text := range w.seen(n.Digits()) {
+			told += strings.Count(text, "ketuk tombol masuk sekali lagi")
+		}
+		switch {
+		case away < 2*time.Minute:
+			require.Equal(t, 2, w.shownLinks(n.Digits()), "both were in time")
+		case away < 12*time.Minute:
+			require.Equal(t, 1, told, away)
+			require.Equal(t, []string{"stale"}, w.refused(n, "A"), away)
+		default:
+			require.Zero(t, told, "that was long ago")
+			require.Equal(t, []string{"stale"}, w.refused(n, "A"), away)
+		}
+	}
+}
+
 func TestRequestsSentTogetherGetOneAnswer(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -332,20 +364,26 @@ func TestBanStopsSending(t *testing.T) {
 	w.wait(time.Hour, time.Minute)
 	require.Empty(t, w.sent)
 	for _, j := range w.queue {
+		if j.Kind == JobLogin {
+			require.Equal(t, "done", j.state, "a fresh tap would wait behind it")
+			continue
+		}
 		require.True(t, j.later, "no attempt is counted")
 	}
+	require.Equal(t, 20, w.counts["login stale"])
 	w.lineDown = nil
 	w.wait(time.Hour, time.Second)
 	require.Equal(t, 0, w.counts["login link"], "what waited for an hour is stale")
-	require.Equal(t, 20, w.counts["login stale"])
-	require.Len(t, w.sent, 3*20)
+	require.Len(t, w.sent, 2*20)
 }
 
 func TestLongBanEndsInSilence(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.lineDown = ErrLineDown
-	w.receive(t, number(t, 10), "A", tap)
+	late := w.message(number(t, 10), "A", tap)
+	late.SentAt = w.now.Add(-10 * time.Minute)
+	require.NoError(t, w.bot.Receive(context.Background(), late))
 	w.receive(t, number(t, 10), "B", "hello")
 	w.run()
 	w.wait(7*time.Hour, 10*time.Minute)
@@ -453,11 +491,14 @@ func TestPausesAreShortForWhoWaitsAndNeverLong(t *testing.T) {
 		time.Minute:     {5 * time.Second, 7 * time.Second},
 		time.Hour:       {10 * time.Minute, 13 * time.Minute},
 	} {
-		pause, ok := w.bot.pause(ticket{ID: "A", SentAt: w.now.Add(-age).UnixMilli()})
+		pause, ok := w.bot.pause(request{ticket: ticket{ID: "A", SentAt: w.now.Add(-age).UnixMilli()}})
 		require.True(t, ok)
 		require.GreaterOrEqual(t, pause, want[0], age)
 		require.Less(t, pause, want[1], age)
 	}
-	_, ok := w.bot.pause(ticket{ID: "A", SentAt: w.now.Add(-7 * time.Hour).UnixMilli()})
+	pause, ok := w.bot.pause(request{ticket: ticket{ID: "A", SentAt: w.now.Add(-time.Hour).UnixMilli()}, blocks: true})
+	require.True(t, ok)
+	require.Less(t, pause, 7*time.Second, "while it stands before others")
+	_, ok = w.bot.pause(request{ticket: ticket{ID: "A", SentAt: w.now.Add(-7 * time.Hour).UnixMilli()}})
 	require.False(t, ok, "after that a person should see it")
 }

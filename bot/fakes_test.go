@@ -164,7 +164,7 @@ func (w *world) work(j *work) {
 	case j.later:
 		var of ticket
 		_ = json.Unmarshal(j.Payload, &of)
-		pause, _ := w.bot.pause(of)
+		pause, _ := w.bot.pause(request{ticket: of, blocks: j.Kind == JobLogin && !of.Late})
 		if w.eager {
 			pause = time.Second
 		}

@@ -112,7 +112,7 @@ func (b *Bot) retry(ctx context.Context, kind string, r request, cause error) er
 // Pauses between two tries of one job.
 const (
 	pauseMin   = time.Second
-	pauseFresh = 5 * time.Second // while somebody holds the phone and waits, maybe with the next request behind
+	pauseFresh = 5 * time.Second // while somebody holds the phone and waits, for this request or for one behind it
 	pauseMax   = 10 * time.Minute
 	pauseShare = 4 // a job waits a fourth of its age: often while it is young, seldom when it is old
 )
@@ -120,7 +120,7 @@ const (
 // later puts a job off without counting the attempt: time ends every message, attempts must not. Only a message that is
 // past all words and still cannot be settled fails in the runner's own way, where a person sees it.
 func (b *Bot) later(r request, cause error) error {
-	pause, ok := b.pause(r.ticket)
+	pause, ok := b.pause(r)
 	if !ok {
 		return cause
 	}
@@ -128,16 +128,16 @@ func (b *Bot) later(r request, cause error) error {
 }
 
 // pause is how long a job waits before its next try; ok is false when time should have ended it.
-func (b *Bot) pause(t ticket) (pause time.Duration, ok bool) {
-	age := b.age(t)
+func (b *Bot) pause(r request) (pause time.Duration, ok bool) {
+	age := b.age(r.ticket)
 	if age > b.cfg.Times.SilentAfter+pauseMax {
 		return 0, false
 	}
 	pause = min(max(age/pauseShare, pauseMin), pauseMax)
-	if age < b.cfg.Times.StaleAfter {
+	if age < b.cfg.Times.StaleAfter || r.blocks {
 		pause = min(pause, pauseFresh)
 	}
-	return spread(pause, t.ID), true
+	return spread(pause, r.ID), true
 }
 
 // spread makes a pause up to a fourth longer, each message by its own share, so that a crowd does not come back at once.

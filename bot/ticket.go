@@ -47,6 +47,7 @@ type request struct {
 	ticket
 	number phone.Number // zero for a stranger
 	lang   string
+	blocks bool // a fresh request of somebody who waits may stand behind this one
 }
 
 // open reads a job's payload. Its errors are permanent: the same bytes will never read better.
