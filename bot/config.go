@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
@@ -97,7 +98,8 @@ const (
 	OtherReply  = "reply"  // one short reply a day that names a human and an emergency line
 )
 
-// Other is what happens with other text. Human and Emergency are required for OtherReply; they are one line each.
+// Other is what happens with other text. Human and Emergency are required for OtherReply. They are one line each and
+// arrive as they are written here, but for spaces around them: a changed character would make a dead link of a URL.
 type Other struct {
 	Policy    string
 	Human     string // how to reach a person, such as a number, an address or a URL
@@ -143,6 +145,7 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.Phrases == nil {
 		cfg.Phrases = DefaultPhrases()
 	}
+	cfg.Other.Human, cfg.Other.Emergency = strings.TrimSpace(cfg.Other.Human), strings.TrimSpace(cfg.Other.Emergency)
 	if cfg.Language.Hidden == "" {
 		cfg.Language.Hidden = cfg.Language.Default
 	}
@@ -192,8 +195,11 @@ func (o Other) check() error {
 	case OtherIgnore:
 		return nil
 	case OtherReply:
-		if plain(o.Human) == "" || plain(o.Emergency) == "" {
+		if o.Human == "" || o.Emergency == "" {
 			return errors.New("other text: the policy reply needs a human contact and an emergency line")
+		}
+		if !isOneLine(o.Human) || !isOneLine(o.Emergency) {
+			return errors.New("other text: the human contact and the emergency line must be one line each, without control characters or invisible ones")
 		}
 		return nil
 	default:

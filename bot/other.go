@@ -55,7 +55,7 @@ func (b *Bot) answerOther(ctx context.Context, r request) error {
 	if human {
 		return b.refuse(ctx, kindOther, r, refusedHuman)
 	}
-	return b.sendDaily(ctx, kindOther, r, otherData{Human: plain(b.cfg.Other.Human), Emergency: plain(b.cfg.Other.Emergency)})
+	return b.sendDaily(ctx, kindOther, r, otherData{Human: b.cfg.Other.Human, Emergency: b.cfg.Other.Emergency})
 }
 
 func (b *Bot) sendDaily(ctx context.Context, kind string, r request, data any) error {

@@ -158,23 +158,37 @@ func TestLanguageThatDoesNotExistIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "absent")
 }
 
-func TestDataCannotFormatAMessage(t *testing.T) {
+func TestContactsArriveAsTheOperatorWroteThem(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{
-		"*bold* _it_ ~no~ `code`":     "∗bold∗ ＿it＿ ∼no∼ 'code'",
-		"first_last@example.org":      "first_last@example.org",
-		"a_ b _c":                     "a＿ b ＿c",
-		"_":                           "＿",
-		"one\ntwo\r\n> quote\t- item": "one two > quote - item",
-		"abc\u202e\u200b\u0007def":    "abcdef",
-		"  119 ext. 8 ":               "119 ext. 8",
-		"+62 812-3456-••••":           "+62 812-3456-••••",
+	for _, contact := range []string{
+		"https://help.example/~care/_now_?a_b=*1*&c=`x`", "first_last@example.org", "_119_", "*us*", "+62 21-555-0100 (~24h)",
+		"心の相談 ☎ 119", "119\u00a0ext. 8", "O'Neill",
 	} {
-		require.Equal(t, want, plain(in))
+		for _, language := range []string{"id", "en"} {
+			w := setup(t, func(c *Config) {
+				c.Other.Human, c.Other.Emergency = " "+contact+"\n", "\t"+contact+"/2 "
+				c.Language.ByCountry = map[string]string{"62": language}
+			})
+			w.receive(t, number(t, 10), "A", "hello")
+			w.run()
+			require.Len(t, w.sent, 1)
+			require.Equal(t, 2, strings.Count(w.sent[0].Text, contact), contact)
+			require.Contains(t, w.sent[0].Text, contact+"/2")
+		}
 	}
-	w := setup(t, func(c *Config) { c.Other.Human = "*us*\nnow"; c.Other.Emergency = "_119_" })
-	w.receive(t, number(t, 10), "A", "hello")
-	w.run()
-	require.Contains(t, w.sent[0].Text, "∗us∗ now")
-	require.Contains(t, w.sent[0].Text, "＿119＿")
+}
+
+func TestContactsThatAreNotOneLineAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", "  ", "119\n> call", "119\rx", "119\u2028x", "119\tx", "1\x0019", "1\u200b19", "1\u202e19", "119\xff"} {
+		for _, set := range []func(*Other){func(o *Other) { o.Human = bad }, func(o *Other) { o.Emergency = bad }} {
+			cfg := setup(t).cfg
+			set(&cfg.Other)
+			_, err := New(cfg)
+			require.ErrorContains(t, err, "other text", "%q", bad)
+			cfg.Other.Policy = OtherIgnore
+			_, err = New(cfg)
+			require.NoError(t, err, "nobody reads them")
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The keys of the replies. Help lines of commands have keys of their own, see commandRow.
@@ -23,16 +24,16 @@ const (
 	replyLate    = "command_late"
 )
 
-// What the templates may use. Strings in here are ours or went through plain.
+// What the templates may use. Strings in here are ours or the operator's, never what somebody else wrote.
 type (
 	linkData struct {
 		URL     string // the link, to stand alone on its line
 		Number  string // masked
 		Minutes int    // of validity, at least 1
 	}
-	limitedData  struct{ Minutes int } // until it is worth trying again, at least 1
-	coreDownData struct{ Minutes int } // after which the request will have become stale
-	otherData    struct{ Human, Emergency string }
+	limitedData  struct{ Minutes int }             // until it is worth trying again, at least 1
+	coreDownData struct{ Minutes int }             // after which the request will have become stale
+	otherData    struct{ Human, Emergency string } // as configured
 	strangerData struct{ WayOut string }
 	helpData     struct{ Commands []helpLine }
 	helpLine     struct{ Name, Help string }
@@ -100,42 +101,11 @@ func minutesLeft(d time.Duration) int { return max(1, int(d.Round(time.Minute)/t
 // minutesUp rounds a wait up, so that who waits as long as told has waited enough.
 func minutesUp(d time.Duration) int { return max(1, int((d+time.Minute-1)/time.Minute)) }
 
-// lookalike are the characters that WhatsApp takes for formatting, and what stands in for them.
-const lookalike = "*∗~∼`'"
-
-// plain makes data safe to stand in a message: it cannot start a line, hide, turn the direction of the text, or make
-// what follows bold, italic, struck or monospaced. An underscore inside a word, as in an address, formats nothing and stays.
-func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return -1
-		default:
-			return r
-		}
-	}, s)
-	s = strings.NewReplacer(splitPairs(lookalike)...).Replace(strings.Join(strings.Fields(s), " "))
-	runes := []rune(s)
-	for i, r := range runes {
-		inside := i > 0 && isWord(runes[i-1]) && i+1 < len(runes) && isWord(runes[i+1])
-		if r == '_' && !inside {
-			runes[i] = '＿'
-		}
-	}
-	return string(runes)
+// isOneLine reports whether s shows as it is, on one line: valid text without breaks, controls, or characters that hide
+// or turn the direction of others.
+func isOneLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) })
 }
-
-func splitPairs(s string) []string {
-	var all []string
-	for _, r := range s {
-		all = append(all, string(r))
-	}
-	return all
-}
-
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // isURLText reports whether s is one line that a phone shows as one link.
 func isURLText(s string) bool {
