@@ -6,7 +6,8 @@ import (
 )
 
 func newServe(load loader, version string) *cobra.Command {
-	return &cobra.Command{
+	var newSealKey bool
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer logins until told to stop",
 		Long: "Answer logins until told to stop (SIGINT or SIGTERM; a second one ends at once).\n\n" +
@@ -18,11 +19,13 @@ func newServe(load loader, version string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bot, err := app.New(cmd.Context(), cfg, app.Options{LogTo: cmd.ErrOrStderr(), Version: version})
+			bot, err := app.New(cmd.Context(), cfg, app.Options{LogTo: cmd.ErrOrStderr(), Version: version, NewSealKey: newSealKey})
 			if err != nil {
 				return err
 			}
 			return bot.Run(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&newSealKey, "new-seal-key", false, "the key that the database knows is lost: go on with the present one; links on their way die")
+	return cmd
 }

@@ -23,6 +23,8 @@ type Options struct {
 	LogTo   io.Writer        // nil: standard error
 	Now     func() time.Time // nil: the system's clock
 	Version string
+	// NewSealKey accepts that the sealing key is not the one that the database knows: the old one is lost.
+	NewSealKey bool
 }
 
 // App is one running bot: every room, connected.
@@ -69,6 +71,9 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 		}
 	}
 	if a.keys, err = loadKeys(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.store.PinKey(ctx, a.keys.fingerprint, opt.NewSealKey); err != nil {
 		return nil, err
 	}
 	if _, err := replyRoom(a, nil, nil); err != nil { // so that broken replies are told at once, also on a stand-by

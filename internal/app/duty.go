@@ -40,7 +40,7 @@ func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
 		return nil, err
 	}
 	d := &duty{}
-	if d.line, err = openLine(ctx, a, b); err != nil {
+	if d.line, err = openLine(ctx, a, b, t.Check); err != nil {
 		return nil, err
 	}
 	late.client = d.line

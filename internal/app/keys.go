@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 type keys struct {
 	seal    []byte // seals links at rest
 	replies []byte // keys the message ids of replies
+
+	fingerprint string // of seal, for the database; says nothing about it
 }
 
 // loadKeys reads the key file, making it on first start, and derives from it one key for each purpose.
@@ -33,5 +36,9 @@ func loadKeys(cfg Config) (keys, error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("derive the key of reply ids: %w", err)
 	}
-	return keys{seal: seal, replies: replies}, nil
+	mark, err := hkdf.Key(sha256.New, seal, nil, "konsulin-bot key fingerprint", 16)
+	if err != nil {
+		return keys{}, fmt.Errorf("derive the key's fingerprint: %w", err)
+	}
+	return keys{seal: seal, replies: replies, fingerprint: hex.EncodeToString(mark)}, nil
 }

@@ -38,7 +38,7 @@ func Pair(ctx context.Context, cfg Config, opt PairOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	a := &App{cfg: cfg, opt: Options{Line: opt.Line, Now: now}, log: log, store: store}
-	line, err := openLine(ctx, a, noIntake{})
+	line, err := openLine(ctx, a, noIntake{}, nil)
 	if err != nil {
 		return err
 	}

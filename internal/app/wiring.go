@@ -23,7 +23,7 @@ func openStore(ctx context.Context, cfg Config, now func() time.Time) (*storage.
 }
 
 // openLine opens the line's store and client; it does not connect.
-func openLine(ctx context.Context, a *App, intake whatsapp.Intake) (*whatsapp.Client, error) {
+func openLine(ctx context.Context, a *App, intake whatsapp.Intake, mayConnect func(context.Context) error) (*whatsapp.Client, error) {
 	number, err := phone.Parse(a.cfg.WhatsApp.Number)
 	if err != nil {
 		return nil, fmt.Errorf("whatsapp.number: %w", err)
@@ -31,7 +31,7 @@ func openLine(ctx context.Context, a *App, intake whatsapp.Intake) (*whatsapp.Cl
 	db, dialect := a.store.LineDB()
 	cfg := a.cfg.WhatsApp
 	return whatsapp.New(ctx, whatsapp.Config{
-		DB: db, Dialect: dialect, Number: number, HTTP: a.opt.Line, Intake: intake, Log: a.log, Now: a.opt.Now,
+		DB: db, Dialect: dialect, Number: number, HTTP: a.opt.Line, Intake: intake, MayConnect: mayConnect, Log: a.log, Now: a.opt.Now,
 		SendTimeout: cfg.SendTimeout, ReconnectMin: cfg.ReconnectMin, ReconnectMax: cfg.ReconnectMax,
 		DeviceName: cfg.DeviceName,
 	})
