@@ -72,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 	if s.texts, err = loadTexts(cfg.Languages); err != nil {
 		return nil, fmt.Errorf("web: texts: %w", err)
 	}
-	s.ready = newReadiness(cfg.Checks, cfg.Now)
+	s.ready = newReadiness(cfg.Checks, cfg.Now, cfg.Log)
 	s.newLink = newLinkURL(cfg.BotNumber, cfg.Phrase)
 	return s, nil
 }

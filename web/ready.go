@@ -3,9 +3,12 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // A probe gets this long, and an answer of /readyz is used again for this long, so that whoever probes often, or
@@ -15,11 +18,15 @@ const (
 	readyTime = time.Second
 )
 
+// unexplained is what /readyz says of an error that carries no reason for everybody.
+const unexplained = "not available, see the log"
+
 var errSlowProbe = errors.New("no answer within " + probeTime.String())
 
 // readiness asks every check and remembers the answers for a moment.
 type readiness struct {
 	now    func() time.Time
+	log    zerolog.Logger
 	checks []*check
 
 	mu     sync.Mutex // held while asking: those who come meanwhile wait for the same answer
@@ -27,7 +34,7 @@ type readiness struct {
 	asked  time.Time // zero: never
 }
 
-// readyReport is the body of /readyz.
+// readyReport is the body of /readyz, which everybody may read.
 type readyReport struct {
 	Ready   bool          `json:"ready"`
 	Version string        `json:"version,omitempty"`
@@ -37,11 +44,11 @@ type readyReport struct {
 type checkReport struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"` // only when not OK
+	Reason string `json:"reason,omitempty"` // only when not OK, and never an operator's words
 }
 
-func newReadiness(checks []Check, now func() time.Time) *readiness {
-	r := &readiness{now: now}
+func newReadiness(checks []Check, now func() time.Time, log zerolog.Logger) *readiness {
+	r := &readiness{now: now, log: log}
 	for _, c := range checks {
 		r.checks = append(r.checks, &check{Check: c})
 	}
@@ -65,10 +72,10 @@ func (r *readiness) ask(ctx context.Context) readyReport {
 	report := readyReport{Ready: true, Checks: make([]checkReport, len(r.checks))}
 	for i, c := range r.checks {
 		err := c.await(ctx, answers[i])
-		report.Checks[i] = checkReport{Name: c.Name, OK: err == nil}
-		if err != nil {
-			report.Ready, report.Checks[i].Reason = false, err.Error()
-		}
+		reason := public(err)
+		c.noted(r.log, err, reason)
+		report.Checks[i] = checkReport{Name: c.Name, OK: err == nil, Reason: reason}
+		report.Ready = report.Ready && err == nil
 	}
 	r.report, r.asked = report, r.now()
 	return report
@@ -79,6 +86,32 @@ func (r *readiness) ask(ctx context.Context) readyReport {
 type check struct {
 	Check
 	running chan error // nil: none; guarded by readiness.mu
+	reason  string     // what was logged last; empty: nothing is wrong; guarded by readiness.mu
+}
+
+// public is what everybody may read of err; empty only when there is none.
+func public(err error) string {
+	if err == nil {
+		return ""
+	}
+	var told interface{ Public() string }
+	if errors.As(err, &told) && told.Public() != "" {
+		return told.Public()
+	}
+	return unexplained
+}
+
+// noted tells operators the whole story, once for each public reason: the words of a library may differ each time.
+func (c *check) noted(log zerolog.Logger, err error, reason string) {
+	if reason == c.reason {
+		return
+	}
+	c.reason = reason
+	if err != nil {
+		log.Warn().Str("check", c.Name).Err(err).Msg("not ready")
+		return
+	}
+	log.Info().Str("check", c.Name).Msg("ready again")
 }
 
 func (c *check) start(ctx context.Context) <-chan error {
@@ -93,9 +126,11 @@ func (c *check) start(ctx context.Context) <-chan error {
 }
 
 func (c *check) probe(ctx context.Context, answer chan<- error) {
-	err := errors.New("the check itself is broken")
+	err := errors.New("the check ended its goroutine")
 	defer func() {
-		_ = recover()
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the check panicked: %T", p) // its text may hold anything
+		}
 		answer <- err
 	}()
 	err = c.Probe(ctx)

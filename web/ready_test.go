@@ -3,7 +3,9 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +19,12 @@ func fine(context.Context) error { return nil }
 
 func TestReadyz(t *testing.T) {
 	t.Parallel()
-	down := func(context.Context) error { return errors.New("the line is logged out: run konsulin-bot pair") }
+	down := func(context.Context) error {
+		return fmt.Errorf("ask: %w", web.Reason("logged out", errors.New("401 from host-7: run konsulin-bot pair")))
+	}
+	plain := func(context.Context) error {
+		return errors.New("failed to connect to `user=bot database=health`: 10.0.0.7:5432 (db.internal)")
+	}
 	for name, c := range map[string]struct {
 		checks []web.Check
 		status int
@@ -31,11 +38,20 @@ func TestReadyz(t *testing.T) {
 		"one fails": {
 			[]web.Check{{Name: "line", Probe: down}, {Name: "core", Probe: fine}}, http.StatusServiceUnavailable,
 			`{"ready":false,"version":"v1","checks":[
-				{"name":"line","ok":false,"reason":"the line is logged out: run konsulin-bot pair"},{"name":"core","ok":true}]}`,
+				{"name":"line","ok":false,"reason":"logged out"},{"name":"core","ok":true}]}`,
+		},
+		"one fails and says nothing for everybody": {
+			[]web.Check{{Name: "storage", Probe: plain}, {Name: "core", Probe: fine}}, http.StatusServiceUnavailable,
+			`{"ready":false,"version":"v1","checks":[
+				{"name":"storage","ok":false,"reason":"not available, see the log"},{"name":"core","ok":true}]}`,
+		},
+		"an empty reason": {
+			[]web.Check{{Name: "core", Probe: func(context.Context) error { return web.Reason("", errAway) }}}, http.StatusServiceUnavailable,
+			`{"ready":false,"version":"v1","checks":[{"name":"core","ok":false,"reason":"not available, see the log"}]}`,
 		},
 		"a check panics": {
 			[]web.Check{{Name: "core", Probe: func(context.Context) error { panic("secret") }}}, http.StatusServiceUnavailable,
-			`{"ready":false,"version":"v1","checks":[{"name":"core","ok":false,"reason":"the check itself is broken"}]}`,
+			`{"ready":false,"version":"v1","checks":[{"name":"core","ok":false,"reason":"not available, see the log"}]}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +61,50 @@ func TestReadyz(t *testing.T) {
 			require.JSONEq(t, c.body, w.Body.String())
 		})
 	}
+}
+
+func TestReadyzLogsTheWholeReasonOncePerChange(t *testing.T) {
+	t.Parallel()
+	clock := &clock{at: time.Unix(1000, 0)}
+	var failure atomic.Pointer[error]
+	b := setup(t, func(c *web.Config) {
+		c.Now = clock.now
+		c.Checks = []web.Check{{Name: "storage", Probe: func(context.Context) error {
+			if err := failure.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}}}
+	})
+	ask := func(err error) {
+		failure.Store(nil)
+		if err != nil {
+			failure.Store(&err)
+		}
+		clock.add(2 * time.Second)
+		require.NotContains(t, b.get(t, "/readyz").Body.String(), "db.internal")
+	}
+	count := func(level, text string) (n int) {
+		for line := range strings.Lines(b.log.String()) {
+			if strings.Contains(line, `"level":"`+level+`"`) && strings.Contains(line, `"check":"storage"`) && strings.Contains(line, text) {
+				n++
+			}
+		}
+		return n
+	}
+	ask(nil)
+	require.Zero(t, count("info", ""), "there was nothing to recover from")
+	for port := range 5 {
+		ask(fmt.Errorf("dial db.internal from port %d", port))
+	}
+	require.Equal(t, 1, count("warn", "db.internal"), "not once for each probe")
+	ask(web.Reason("replaced", errors.New("at db.internal")))
+	require.Equal(t, 2, count("warn", "db.internal"), "another reason is news")
+	ask(nil)
+	ask(nil)
+	require.Equal(t, 1, count("info", "ready again"))
+	ask(web.Reason("replaced", nil))
+	require.Equal(t, 1, count("warn", `"error":"replaced"`))
 }
 
 func TestLivezAnswersWhateverIsWrong(t *testing.T) {
@@ -114,7 +174,8 @@ func TestReadyzRunsChecksTogetherAndNamesTheSlowOne(t *testing.T) {
 	w := b.get(t, "/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.JSONEq(t, `{"ready":false,"version":"v1","checks":[{"name":"one","ok":true},{"name":"two","ok":true},
-		{"name":"deaf","ok":false,"reason":"no answer within 2s"}]}`, w.Body.String())
+		{"name":"deaf","ok":false,"reason":"not available, see the log"}]}`, w.Body.String())
+	require.Contains(t, b.log.String(), "no answer within 2s")
 
 	clock.add(time.Minute)
 	close(release)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
@@ -24,9 +25,27 @@ type Patients interface {
 	PatientState(ctx context.Context, userID string) (string, error)
 }
 
-// Check is one thing that must work before this process is ready. Probe must return within ctx; its error is an
-// operator's sentence and is shown on /readyz.
+// Check is one thing that must work before this process is ready. Probe must return within ctx. Its error is an
+// operator's sentence for the log; /readyz, which everybody may read, shows of it only what [Reason] gave it to show.
 type Check struct {
 	Name  string
 	Probe func(ctx context.Context) error
 }
+
+// Reason gives err a short text that everybody may read: no hosts, users, numbers or a library's words. Any error in
+// the chain with a method Public() string has the same effect. A nil err stands for the text itself.
+func Reason(public string, err error) error {
+	if err == nil {
+		err = errors.New(public)
+	}
+	return &reasonError{public: public, err: err}
+}
+
+type reasonError struct {
+	public string
+	err    error
+}
+
+func (e *reasonError) Error() string  { return e.err.Error() }
+func (e *reasonError) Unwrap() error  { return e.err }
+func (e *reasonError) Public() string { return e.public }
