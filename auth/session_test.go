@@ -138,7 +138,11 @@ func TestSessionWhileTheCoreIsAway(t *testing.T) {
 	require.Equal(t, false, b.do(http.MethodGet, "/whoami", nil).body["unknown"])
 	w.proxy.set(func(p *proxy) { p.fail[makeSession] = 500 })
 	require.Equal(t, true, b.do(http.MethodGet, "/whoami", nil).body["unknown"])
-	w.proxy.set(func(p *proxy) { clear(p.fail); p.garbage[makeSession] = `{"status":"OK"}` })
+	w.proxy.set(func(p *proxy) {
+		clear(p.fail)
+		p.garbage[makeSession] = `{"status":"OK","sessionHandle":"h","userId":"u","recipeUserId":"u","tenantId":"public",` +
+			`"userDataInDatabase":{},"userDataInJWT":{},"expiry":1,"timeCreated":0}`
+	})
 	require.Equal(t, true, b.do(http.MethodGet, "/whoami", nil).body["unknown"], "and not 1970")
 	w.proxy.set(func(p *proxy) { clear(p.garbage) })
 	w.down()

@@ -139,6 +139,29 @@ func TestStorageSupersededWhileConsumed(t *testing.T) {
 	require.Len(t, signIns(t, store, m.number), 1)
 }
 
+// Another process, whose clock is ahead, takes the intent for dead while the core is consuming its code.
+func TestStorageKeepsAConfirmationThatWasAbandoned(t *testing.T) {
+	w, store, _ := withStorage(t)
+	m := w.fresh()
+	abandoned := make(chan error, 1)
+	w.proxy.set(func(p *proxy) {
+		p.before[consumeCode] = func() {
+			open, err := store.OpenIntents(context.Background(), w.clock.Now().Add(time.Hour))
+			for _, i := range open {
+				err = errors.Join(err, store.AbandonSignIn(context.Background(), i.ID, true, "the other clock"))
+			}
+			abandoned <- err
+		}
+	})
+	a := w.browser().consume(m)
+	require.NoError(t, <-abandoned)
+	require.Equal(t, "OK", a.says("status"), a.raw)
+	require.Len(t, signIns(t, store, m.number), 1)
+	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
+	require.Len(t, signIns(t, store, m.number), 1)
+	require.Len(t, jobKinds(t, store), 2)
+}
+
 func TestStorageTellsWhoseLinkIsWhose(t *testing.T) {
 	_, store, _ := withStorage(t)
 	_, err := store.LinkByReply(context.Background(), "nobody's")
