@@ -21,9 +21,9 @@ type Config struct {
 	APIBasePath     string // where SuperTokens' routes live; empty: /auth
 	WebsiteBasePath string // where the pages live; empty: /auth
 
-	BotNumber  phone.Number // for "request a new link"; none: the pages point at SupportURL only
+	BotNumber  phone.Number // for "request a new link"; none: the pages say it in words
 	Phrase     string       // the text that such a request carries; empty: "Request login, authenticate me."
-	SupportURL string       // http(s), mailto or tel; where a human helps; may be empty
+	SupportURL string       // http(s), mailto or tel; where a person helps; empty: the pages promise no such help
 	HomeURL    string       // http(s) or a path: "continue" on the signed-in page; may be empty
 
 	Languages []string // those offered, the default first; empty: Indonesian, English

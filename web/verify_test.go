@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/web"
 	"github.com/stretchr/testify/require"
 )
 
@@ -112,6 +114,31 @@ func TestDeadLinkSaysWhatToDoNext(t *testing.T) {
 		require.Contains(t, w.Body.String(), "https://help.example/")
 	}
 	require.Equal(t, 3, b.sessions.looked, "what cannot be an id is not looked up")
+}
+
+func TestPagesPromiseNoHelpThatNobodyGives(t *testing.T) {
+	t.Parallel()
+	pages := map[string]bool{ // whether the page leads to a new link
+		verifyPath(openLink): true, verifyPath(usedLink): true, verifyPath(expiredLink): true, "/auth/signed-in": true,
+		verifyPath(brokenLink): false, "/nothing": false,
+	}
+	for target, leads := range pages {
+		help := "Get help from a person"
+		require.Contains(t, setup(t).get(t, target, "Accept-Language", "en").Body.String(), help, target)
+
+		b := setup(t, func(c *web.Config) { c.SupportURL = "" })
+		body := b.get(t, target, "Accept-Language", "en").Body.String()
+		require.NotContains(t, body, help, target)
+		require.NotContains(t, body, `href=""`, target)
+		require.Equal(t, leads, strings.Contains(body, "https://wa.me/"), target)
+
+		b = setup(t, func(c *web.Config) { c.SupportURL, c.BotNumber = "", phone.Number{} })
+		body = b.get(t, target, "Accept-Language", "en").Body.String()
+		require.NotContains(t, body, help, target)
+		require.NotContains(t, body, `href=""`, target)
+		require.NotContains(t, body, "wa.me", target)
+		require.Equal(t, leads, strings.Contains(body, "Send your sign-in message in WhatsApp again"), target)
+	}
 }
 
 func TestVerifyAsksToTryAgainWhenStorageIsAway(t *testing.T) {
