@@ -19,8 +19,8 @@ type sessionReport struct {
 	SignedIn  bool      `json:"signedIn"`
 	UserID    string    `json:"userId"`
 	Roles     []string  `json:"roles"`
-	Patient   string    `json:"patient"` // pending, linked or review
-	CreatedAt time.Time `json:"createdAt"`
+	Patient   string    `json:"patient"`            // pending, linked or review
+	CreatedAt time.Time `json:"createdAt,omitzero"` // absent when not known
 }
 
 // session tells a program who is signed in. Nobody: 401 with a body that SuperTokens' front-end libraries know.

@@ -26,6 +26,17 @@ func TestSessionTellsWhoIsSignedIn(t *testing.T) {
 	require.Contains(t, b.get(t, sessionPath).Body.String(), `"roles":[]`)
 }
 
+func TestSessionDoesNotInventWhenItBegan(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sessions.who = &auth.Session{UserID: "user-1"}
+	w := b.get(t, sessionPath)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.JSONEq(t, `{"signedIn":true,"userId":"user-1","roles":[],"patient":"linked"}`, w.Body.String())
+	require.Contains(t, b.get(t, "/auth/signed-in").Body.String(), "<div data-since-row hidden>",
+		"the row is shown only once there is something to say")
+}
+
 func TestSessionOfNobodyIs401InSuperTokensWords(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -60,10 +60,14 @@
       if (now && text.hidden && looks) one("[data-status]").textContent = text.textContent;
       text.hidden = !now;
     });
-    var since = one("[data-since]");
-    since.dateTime = session.createdAt;
-    since.textContent = new Date(session.createdAt).toLocaleString(document.documentElement.lang,
-      { dateStyle: "medium", timeStyle: "short" });
+    // When the session began is not always known.
+    one("[data-since-row]").hidden = !session.createdAt;
+    if (session.createdAt) {
+      var since = one("[data-since]");
+      since.dateTime = session.createdAt;
+      since.textContent = new Date(session.createdAt).toLocaleString(document.documentElement.lang,
+        { dateStyle: "medium", timeStyle: "short" });
+    }
     if (session.patient === "pending" && looks < 6) {
       looks += 1;
       setTimeout(function () { if (!busy) look(false); }, 1000 * Math.pow(2, looks));
