@@ -199,3 +199,36 @@ func (s *Service) unclaim(intentID string) {
 	defer s.mu.Unlock()
 	delete(s.busy, intentID)
 }
+
+// unstick looks after a link whose intent was left open by somebody else, such as a request that could not finish. An
+// intent that is too young may be at work in another process.
+func (s *Service) unstick(ctx context.Context, link LinkRecord) (LinkRecord, error) {
+	open, err := s.signIns.OpenIntents(ctx, s.now().Add(-s.Settle()))
+	if err != nil {
+		s.log.Error().Err(err).Msg("sign-in: cannot look up every intent")
+	}
+	for _, i := range open {
+		if i.ReplyID == link.ReplyID {
+			if _, err := s.settle(ctx, i); err != nil {
+				s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
+			}
+		}
+	}
+	link, err = s.links.LinkByReply(ctx, link.ReplyID)
+	switch {
+	case err != nil || link.State == LinkConsuming:
+		return LinkRecord{}, errTryAgain
+	case link.State != LinkOpen:
+		return LinkRecord{}, errRestart
+	}
+	return link, nil
+}
+
+// abandon closes an intent whose code was not consumed. When that fails the intent stays open for Reconcile.
+func (s *Service) abandon(ctx context.Context, i Intent, linkOpen bool, reason string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.signIns.AbandonSignIn(ctx, i.ID, linkOpen, reason); err != nil {
+		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: the intent stays open")
+	}
+}
