@@ -41,10 +41,38 @@ func (bo *bot) remember(n int) {
 		"{jobs}", itoa(time.Now().Add(-pastJobs).UnixMilli()), "{budgets}", itoa(time.Now().Add(-pastBudgets).UnixMilli()),
 		"{blob}", blob, "{day}", itoa(pastBudgets.Milliseconds()), "{minutes}", itoa((15 * time.Minute).Milliseconds()),
 	)
-	for _, statement := range append([]string{setup}, append(pastRows(), finish)...) {
+	statements := []string{setup}
+	names, definitions := bo.indexes(db)
+	for _, name := range names { // made again afterwards: sorting is faster than inserting in random order
+		statements = append(statements, "DROP INDEX "+name)
+	}
+	statements = append(append(append(statements, pastRows()...), definitions...), finish)
+	for _, statement := range statements {
 		_, err := db.ExecContext(b.Context(), values.Replace(statement))
 		require.NoError(b, err, statement)
 	}
+}
+
+// indexes of the tables that are filled, but for those that belong to a constraint.
+func (bo *bot) indexes(db *sql.DB) (names, definitions []string) {
+	b := bo.w.B
+	b.Helper()
+	const tables = ` IN ('messages', 'links', 'intents', 'audit', 'jobs', 'budgets')`
+	query := `SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name` + tables
+	if bo.engine == postgres {
+		query = `SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+			AND indexname NOT IN (SELECT conname FROM pg_constraint) AND tablename` + tables
+	}
+	rows, err := db.QueryContext(b.Context(), query)
+	require.NoError(b, err)
+	defer func() { require.NoError(b, rows.Close()) }()
+	for rows.Next() {
+		var name, definition string
+		require.NoError(b, rows.Scan(&name, &definition))
+		names, definitions = append(names, name), append(definitions, definition)
+	}
+	require.NoError(b, rows.Err())
+	return names, definitions
 }
 
 // The raw material: one row for each sign-in, the oldest first, with keys in random order as real ones are.

@@ -161,6 +161,8 @@ func (bo *bot) serve() (*subject, time.Duration) {
 	s := &subject{process: p, account: bo.account, url: "http://" + bo.listen, dsn: bo.dsn, fits: isLink}
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
+	// The bot answers /readyz from memory for a second, so it is not asked before the line can be ready.
+	p.await("connected", bo.account.Device().Connected)
 	p.await("ready", func() bool {
 		resp, err := client.Get(s.url + "/readyz")
 		if err != nil {
