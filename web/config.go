@@ -26,6 +26,10 @@ type Config struct {
 	SupportURL string       // http(s), mailto or tel; where a person helps; empty: the pages promise no such help
 	HomeURL    string       // http(s) or a path: "continue" on the signed-in page; may be empty
 
+	// Patience is the longest that Sessions takes over one request, which may be several calls to a slow core. The
+	// pages wait a little longer, and the server of [Server.HTTPServer] longer than that; at least 20 s.
+	Patience time.Duration
+
 	Languages []string // those offered, the default first; empty: Indonesian, English
 	// HTTPS says that browsers reach us over https: then responses carry Strict-Transport-Security.
 	HTTPS bool
@@ -36,6 +40,9 @@ type Config struct {
 	Log     zerolog.Logger
 	Version string
 }
+
+// minPatience is what a Patience amounts to at least.
+const minPatience = 20 * time.Second
 
 // DefaultPhrase is the text that asks the bot for a link.
 const DefaultPhrase = "Request login, authenticate me."
@@ -100,6 +107,7 @@ func (c Config) complete() (Config, error) {
 	if len(c.Languages) == 0 {
 		c.Languages = []string{"id", "en"}
 	}
+	c.Patience = max(c.Patience, minPatience)
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the default of the Now field itself
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,40 @@ func TestNewServerDoesNotWaitForever(t *testing.T) {
 	go func() { done <- s.Serve(listener) }()
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-done, http.ErrServerClosed)
+}
+
+func TestAnswersAreAwaitedAsLongAsTheCoreMayTake(t *testing.T) {
+	t.Parallel()
+	wait := regexp.MustCompile(`data-wait="(\d+)"`)
+	for patience, least := range map[time.Duration]time.Duration{
+		0: 25 * time.Second, time.Second: 25 * time.Second, 69 * time.Second: 70 * time.Second, 5 * time.Minute: 5 * time.Minute,
+	} {
+		s, err := web.New(web.Config{Sessions: &sessions{}, Patients: &patients{}, Patience: patience})
+		require.NoError(t, err)
+		server := s.HTTPServer("127.0.0.1:0")
+		require.GreaterOrEqual(t, server.WriteTimeout, time.Minute)
+		for _, page := range []string{verifyPath(openLink), "/auth/signed-in"} {
+			w := httptest.NewRecorder()
+			server.Handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, page, nil))
+			found := wait.FindStringSubmatch(w.Body.String())
+			require.Len(t, found, 2, page)
+			pageWaits, err := time.ParseDuration(found[1] + "ms")
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, pageWaits, least, "the page does not give up before there must be an answer")
+			require.Greater(t, pageWaits, patience)
+			require.Greater(t, server.WriteTimeout, pageWaits+server.ReadTimeout, "nor does the server")
+		}
+	}
+}
+
+func TestScriptsWaitAsLongAsTheirPageSays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	script := regexp.MustCompile(`/auth/assets/(?:verify|signed-in)\.[0-9a-f]+\.js`)
+	for _, page := range []string{verifyPath(openLink), "/auth/signed-in"} {
+		body := b.get(t, script.FindString(b.get(t, page).Body.String())).Body.String()
+		require.Contains(t, body, `abort.abort(); }, Number(root.getAttribute("data-wait")))`, page)
+	}
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {

@@ -31,7 +31,19 @@ func (s *Server) Handler() http.Handler {
 	return s.edge(h)
 }
 
-// NewServer is an http.Server whose timeouts keep slow or silent clients from holding connections.
+// pageWait is how long a page waits for an answer of Sessions before it calls the attempt off: until there must be one.
+func (s *Server) pageWait() time.Duration { return s.cfg.Patience + 5*time.Second }
+
+// HTTPServer serves Handler at addr. It cuts no answer off that a page still waits for.
+func (s *Server) HTTPServer(addr string) *http.Server {
+	server := NewServer(addr, s.Handler())
+	// From the end of the request's head on: its body comes in within ReadTimeout.
+	server.WriteTimeout = max(server.WriteTimeout, server.ReadTimeout+s.pageWait()+20*time.Second)
+	return server
+}
+
+// NewServer is an http.Server whose timeouts keep slow or silent clients from holding connections. They fit the
+// smallest Patience; see [Server.HTTPServer].
 func NewServer(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              addr,

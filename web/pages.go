@@ -42,6 +42,7 @@ type view struct {
 	ConsumePath, SessionPath     string
 	RefreshPath, SignOutPath     string
 	SignedInPath                 string
+	Wait                         int64 // milliseconds that scripts give one answer
 
 	PreAuth     string // verify: of the opened link
 	Masked      string // verify: the number, last four digits hidden
@@ -74,8 +75,8 @@ func (s *Server) view(r *http.Request, name string, keep url.Values) view {
 		SessionPath:  s.cfg.APIBasePath + "/session",
 		RefreshPath:  s.cfg.APIBasePath + "/session/refresh",
 		SignOutPath:  s.cfg.APIBasePath + "/signout",
-		SignedInPath: signedIn,
-		texts:        s.texts, assets: s.assets,
+		SignedInPath: signedIn, Wait: s.pageWait().Milliseconds(),
+		texts: s.texts, assets: s.assets,
 	}
 	for _, t := range s.texts.tags {
 		q := url.Values{"lang": {t}}

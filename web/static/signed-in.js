@@ -15,7 +15,7 @@
 
   function send(method, path) {
     var abort = new AbortController();
-    var timer = setTimeout(function () { abort.abort(); }, 20000);
+    var timer = setTimeout(function () { abort.abort(); }, Number(root.getAttribute("data-wait")));
     return fetch(path, {
       method: method,
       credentials: "same-origin",

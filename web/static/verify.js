@@ -46,7 +46,7 @@
 
   function consume() {
     var abort = new AbortController();
-    var timer = setTimeout(function () { abort.abort(); }, 25000);
+    var timer = setTimeout(function () { abort.abort(); }, Number(root.getAttribute("data-wait")));
     return fetch(root.getAttribute("data-consume"), {
       method: "POST",
       credentials: "same-origin",
