@@ -164,6 +164,8 @@ func (c *crowd) settle(t *testing.T) {
 func (c *crowd) check(t *testing.T, people []*person) {
 	t.Helper()
 	s := c.w.store()
+	require.Zero(t, c.w.count(`SELECT COUNT(*) FROM intents WHERE outcome = 'revoked'`),
+		"nobody's link dies while it is being consumed: each such intent was a sign-in, or its link is open again")
 	for _, p := range people {
 		links := map[string]int{}
 		for _, r := range p.phone.Received() {

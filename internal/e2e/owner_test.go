@@ -27,7 +27,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	u := w.user()
 	_, err := u.Text(t.Context(), w.account, phrase)
 	require.NoError(t, err)
-	w.oneLink(b, u)
+	w.oneLink(b, u, 0)
 }
 
 // TestLineMovesToTheNextOwner: on PostgreSQL a second process stands by, serves pages, and takes the line over.
@@ -47,7 +47,7 @@ func TestLineMovesToTheNextOwner(t *testing.T) {
 	first.kill()
 	_, err := u.Text(t.Context(), w.account, phrase)
 	require.NoError(t, err)
-	w.oneLink(second, u)
+	w.oneLink(second, u, 1)
 }
 
 // TestPausedOwnerStandsBy: an owner that was frozen finds the line with another process when it thaws. It goes on serving
@@ -66,7 +66,7 @@ func TestPausedOwnerStandsBy(t *testing.T) {
 	u := w.user()
 	_, err := u.Text(t.Context(), w.account, phrase)
 	require.NoError(t, err)
-	w.oneLink(second, u)
+	w.oneLink(second, u, 0)
 	require.NoError(t, first.cmd.Process.Signal(syscall.SIGCONT))
 	w.awaitReady(first)
 	require.Eventually(t, func() bool { return strings.Contains(first.Log(), "standing by") }, time.Minute, 50*time.Millisecond)
@@ -75,7 +75,7 @@ func TestPausedOwnerStandsBy(t *testing.T) {
 	second.kill()
 	_, err = u.Text(t.Context(), w.account, phrase)
 	require.NoError(t, err)
-	w.oneLink(first, u)
+	w.oneLink(first, u, 2)
 }
 
 // TestDatabaseAwayIsOutlived: PostgreSQL refuses everybody for a while. The process stays, says so, and goes on.
@@ -92,7 +92,7 @@ func TestDatabaseAwayIsOutlived(t *testing.T) {
 	require.NoError(t, err)
 	require.Never(t, func() bool { return len(u.Received()) > 1 }, 6*time.Second, 50*time.Millisecond)
 	back()
-	w.oneLink(b, u)
+	w.oneLink(b, u, 1)
 	w.awaitReady(b)
 	live := newBrowser(t, b.URL()).do(t, http.MethodGet, "/livez", nil)
 	require.Equal(t, http.StatusOK, live.StatusCode)
