@@ -44,7 +44,7 @@ func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
 		return nil, err
 	}
 	late.client = d.line
-	d.runner = newRunner(a, t.Jobs(), b.Handlers())
+	d.runner = jobs.NewRunner(jobsConfig(a, t.Jobs(), b.Handlers()))
 	return d, nil
 }
 

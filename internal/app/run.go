@@ -83,11 +83,14 @@ func (a *App) reconcile(ctx context.Context) {
 	}
 }
 
-func (a *App) purge(ctx context.Context) {
-	keep := a.cfg.Keep
+func retention(keep KeepConfig) storage.Retention {
 	r := storage.DefaultRetention()
 	r.Messages, r.Jobs, r.DeadJobs, r.Links, r.Audit = keep.Messages, keep.Jobs, keep.DeadJobs, keep.Links, keep.Audit
-	if _, err := a.store.Purge(ctx, r, a.opt.Now()); err != nil && ctx.Err() == nil {
+	return r
+}
+
+func (a *App) purge(ctx context.Context) {
+	if _, err := a.store.Purge(ctx, retention(a.cfg.Keep), a.opt.Now()); err != nil && ctx.Err() == nil {
 		a.log.Warn().Err(err).Msg("old records could not be removed; trying again")
 	}
 }

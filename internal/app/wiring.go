@@ -24,17 +24,26 @@ func openStore(ctx context.Context, cfg Config, now func() time.Time) (*storage.
 
 // openLine opens the line's store and client; it does not connect.
 func openLine(ctx context.Context, a *App, intake whatsapp.Intake, mayConnect func(context.Context) error) (*whatsapp.Client, error) {
-	number, err := phone.Parse(a.cfg.WhatsApp.Number)
+	cfg, err := lineConfig(a)
 	if err != nil {
-		return nil, fmt.Errorf("whatsapp.number: %w", err)
+		return nil, err
 	}
-	db, dialect := a.store.LineDB()
+	cfg.DB, cfg.Dialect = a.store.LineDB()
+	cfg.Intake, cfg.MayConnect = intake, mayConnect
+	return whatsapp.New(ctx, cfg)
+}
+
+func lineConfig(a *App) (whatsapp.Config, error) {
 	cfg := a.cfg.WhatsApp
-	return whatsapp.New(ctx, whatsapp.Config{
-		DB: db, Dialect: dialect, Number: number, HTTP: a.opt.Line, Intake: intake, MayConnect: mayConnect, Log: a.log, Now: a.opt.Now,
+	number, err := phone.Parse(cfg.Number)
+	if err != nil {
+		return whatsapp.Config{}, fmt.Errorf("whatsapp.number: %w", err)
+	}
+	return whatsapp.Config{
+		Number: number, HTTP: a.opt.Line, Log: a.log, Now: a.opt.Now,
 		SendTimeout: cfg.SendTimeout, ReconnectMin: cfg.ReconnectMin, ReconnectMax: cfg.ReconnectMax,
 		DeviceName: cfg.DeviceName,
-	})
+	}, nil
 }
 
 func authConfig(a *App) auth.Config {
@@ -48,14 +57,27 @@ func authConfig(a *App) auth.Config {
 	}
 }
 
-// replyRoom makes the bot. A nil tenure and line make one that is only good for checking the configuration.
+// replyRoom makes the bot. A nil inbox and line make one that is only good for checking the configuration.
 func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
 	if inbox == nil {
 		inbox, line = a.store, noLine{}
 	}
-	admins, err := admins(a.cfg.Admins)
+	cfg, err := botConfig(a)
 	if err != nil {
 		return nil, err
+	}
+	cfg.Inbox, cfg.Line = inbox, line
+	b, err := bot.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("bot: %w", err)
+	}
+	return b, nil
+}
+
+func botConfig(a *App) (bot.Config, error) {
+	admins, err := admins(a.cfg.Admins)
+	if err != nil {
+		return bot.Config{}, err
 	}
 	login, replies := a.cfg.Login, a.cfg.Replies
 	times := bot.DefaultTimes()
@@ -65,8 +87,8 @@ func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
 	times.Send = a.cfg.WhatsApp.SendTimeout + 5*time.Second
 	times.Core = 3*a.cfg.Auth.CoreTimeout + 5*time.Second
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
-	b, err := bot.New(bot.Config{
-		Line: line, Links: links{a.auth}, Inbox: inbox, Budgets: a.store, Chats: a.store,
+	return bot.Config{
+		Links: links{a.auth}, Budgets: a.store, Chats: a.store,
 		Phrases: login.Phrases,
 		Limits: bot.Limits{
 			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
@@ -76,11 +98,7 @@ func replyRoom(a *App, inbox bot.Inbox, line bot.Line) (*bot.Bot, error) {
 		Language: bot.Language{Default: replies.Language, ByCountry: replies.ByCountry, Hidden: replies.Hidden, Dir: replies.Dir},
 		Other:    bot.Other{Policy: replies.OtherText, Human: replies.HumanContact, Emergency: replies.EmergencyLine},
 		WayOut:   replies.WayOut, Admins: admins, IDKey: a.keys.replies, Now: a.opt.Now, Log: a.log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bot: %w", err)
-	}
-	return b, nil
+	}, nil
 }
 
 func admins(cfg AdminsConfig) ([]bot.Admin, error) {
@@ -100,14 +118,14 @@ func admins(cfg AdminsConfig) ([]bot.Admin, error) {
 	return all, nil
 }
 
-func newRunner(a *App, store jobs.Store, handlers map[string]jobs.Handler) *jobs.Runner {
+func jobsConfig(a *App, store jobs.Store, handlers map[string]jobs.Handler) jobs.Config {
 	cfg := a.cfg.Jobs
-	return jobs.NewRunner(jobs.Config{
+	return jobs.Config{
 		// Whoever owns the line takes over at once what its last owner was working on; the tenure keeps that one from
 		// leasing more.
 		Store: store, Owner: "line", Handlers: handlers, Workers: cfg.Workers, MaxAttempts: cfg.MaxAttempts,
 		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Now: a.opt.Now, Log: a.log,
-	})
+	}
 }
 
 func webConfig(a *App) web.Config {

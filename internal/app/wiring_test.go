@@ -1,0 +1,109 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/storage"
+	"github.com/stretchr/testify/require"
+)
+
+// odd is a configuration in which no key has its default.
+func odd() Config {
+	every := func(burst int) RateConfig { return RateConfig{Burst: burst, Every: time.Duration(burst) * time.Second} }
+	cfg := Default()
+	cfg.WhatsApp = WhatsAppConfig{
+		Number: "+6281234567890", DeviceName: "Odd", SendTimeout: 11 * time.Second, ReconnectMin: 12 * time.Second, ReconnectMax: 13 * time.Second,
+	}
+	cfg.Auth = AuthConfig{
+		CoreURI: "https://core.example", APIKey: "odd-key", CoreTimeout: 7 * time.Second, Tenant: "odd", AppName: "Odd app",
+		APIDomain: "https://odd.example", WebsiteDomain: "https://odd.example", APIBasePath: "/odd/api", WebsiteBasePath: "/odd/web",
+		RedirectToPath: "/odd", CookieDomain: "odd.example", CookieSameSite: "strict", DefaultRole: "Odd role",
+	}
+	cfg.Login = LoginConfig{
+		Phrases: []string{"odd phrase"}, StaleAfter: 61 * time.Second, SilentAfter: 62 * time.Second, Coalesce: 63 * time.Second,
+		Limits: LimitsConfig{Number: every(71), NumberDay: every(72), NewNumbers: every(73), Global: every(74)},
+	}
+	cfg.Replies = RepliesConfig{
+		Dir: "/odd", Language: "xx", ByCountry: map[string]string{"49": "yy"}, Hidden: "zz", WayOut: "https://odd.example/out",
+		OtherText: "reply", HumanContact: "odd human", EmergencyLine: "odd line", HumanQuiet: 81 * time.Second,
+	}
+	cfg.Web.SupportURL = "mailto:odd@example.org"
+	cfg.Admins.Support = []string{"+6281234567891"}
+	cfg.Jobs = JobsConfig{Workers: 91, MaxAttempts: 92, RetryMin: 93 * time.Second, RetryMax: 94 * time.Second}
+	cfg.Keep = KeepConfig{Messages: 1, Jobs: 2, DeadJobs: 3, Links: 4, Audit: 5}
+	return cfg
+}
+
+// TestEveryKeyReachesItsRoom: what an operator sets is what the rooms are told.
+func TestEveryKeyReachesItsRoom(t *testing.T) {
+	t.Parallel()
+	cfg := odd()
+	a := &App{cfg: cfg, opt: Options{Version: "1.2.3"}, keys: keys{seal: []byte("seal"), replies: []byte("replies")}, watch: newLineWatch(time.Now)}
+
+	line, err := lineConfig(a)
+	require.NoError(t, err)
+	require.Equal(t, cfg.WhatsApp.Number, line.Number.E164())
+	require.Equal(t, cfg.WhatsApp.DeviceName, line.DeviceName)
+	require.Equal(t, []time.Duration{11 * time.Second, 12 * time.Second, 13 * time.Second},
+		[]time.Duration{line.SendTimeout, line.ReconnectMin, line.ReconnectMax})
+
+	want := cfg.Auth
+	got := authConfig(a)
+	require.Equal(t, auth.Config{
+		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
+		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
+		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
+		DefaultRole: want.DefaultRole, SealKey: []byte("seal"), Links: a.store, SignIns: a.store,
+	}, got)
+
+	b, err := botConfig(a)
+	require.NoError(t, err)
+	require.Equal(t, cfg.Login.Phrases, b.Phrases)
+	rate := func(n int) bot.Rate { return bot.Rate{Burst: n, Every: time.Duration(n) * time.Second} }
+	require.Equal(t, bot.Limits{Number: rate(71), NumberDay: rate(72), NewNumbers: rate(73), Global: rate(74)}, b.Limits)
+	require.Equal(t, []time.Duration{61 * time.Second, 62 * time.Second, 63 * time.Second, 81 * time.Second},
+		[]time.Duration{b.Times.StaleAfter, b.Times.SilentAfter, b.Times.Coalesce, b.Times.HumanQuiet})
+	require.Greater(t, b.Times.Send, cfg.WhatsApp.SendTimeout)
+	require.Greater(t, b.Times.Core, 2*cfg.Auth.CoreTimeout, "a link takes two calls or three")
+	require.Equal(t, bot.Language{Default: "xx", ByCountry: cfg.Replies.ByCountry, Hidden: "zz", Dir: "/odd"}, b.Language)
+	require.Equal(t, bot.Other{Policy: "reply", Human: "odd human", Emergency: "odd line"}, b.Other)
+	require.Equal(t, cfg.Replies.WayOut, b.WayOut)
+	require.Equal(t, []byte("replies"), b.IDKey)
+	require.Len(t, b.Admins, 1)
+	require.Equal(t, bot.Support, b.Admins[0].Level)
+
+	j := jobsConfig(a, nil, nil)
+	require.Equal(t, []any{91, 92, 93 * time.Second, 94 * time.Second}, []any{j.Workers, j.MaxAttempts, j.Backoff.First, j.Backoff.Max})
+
+	w := webConfig(a)
+	require.Equal(t, []any{"/odd/api", "/odd/web", "odd phrase", "mailto:odd@example.org", true, "1.2.3", "+6281234567890"},
+		[]any{w.APIBasePath, w.WebsiteBasePath, w.Phrase, w.SupportURL, w.HTTPS, w.Version, w.BotNumber.E164()})
+	require.Equal(t, []string{"https://odd.example"}, w.TrustedOrigins)
+
+	r := retention(cfg.Keep)
+	require.Equal(t, []time.Duration{1, 2, 3, 4, 5}, []time.Duration{r.Messages, r.Jobs, r.DeadJobs, r.Links, r.Audit})
+}
+
+// TestRunPurges: what is over is removed while the process runs.
+func TestRunPurges(t *testing.T) {
+	cfg := bare(t)
+	a, err := New(t.Context(), cfg, Options{LogTo: &bytes.Buffer{}})
+	require.NoError(t, err)
+	old := time.Now().Add(-cfg.Keep.Audit - time.Hour)
+	require.NoError(t, a.store.Audit(t.Context(), storage.AuditRow{At: old, Event: "old"}))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	store := a.store
+	go func() { done <- a.Run(ctx) }()
+	require.Eventually(t, func() bool {
+		rows, err := store.ListAudit(t.Context(), storage.AuditQuery{Event: "old"})
+		return err == nil && len(rows) == 0
+	}, 30*time.Second, 20*time.Millisecond)
+	stop()
+	require.NoError(t, <-done)
+}
