@@ -16,8 +16,31 @@ type memory struct {
 	mu      sync.Mutex
 	rows    map[int64]*row
 	last    int64
-	fail    error // what every call answers, nil: none
-	settles int   // calls of SettleJobs
+	fail    error  // what every call answers, nil: none
+	settles int    // calls of SettleJobs
+	hang    string // the method whose calls get no answer
+	hung    int    // how many got none
+}
+
+// swallow is a connection that has silently gone away.
+func (m *memory) swallow(ctx context.Context, method string) error {
+	m.mu.Lock()
+	hangs := m.hang == method
+	m.mu.Unlock()
+	if !hangs {
+		return nil
+	}
+	<-ctx.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hung++
+	return ctx.Err()
+}
+
+func (m *memory) setHang(method string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hang, m.hung = method, 0
 }
 
 type row struct {
@@ -83,7 +106,10 @@ func (m *memory) blocked(j *row) bool {
 	return false
 }
 
-func (m *memory) LeaseJobs(_ context.Context, l Lease) ([]Job, error) {
+func (m *memory) LeaseJobs(ctx context.Context, l Lease) ([]Job, error) {
+	if err := m.swallow(ctx, "LeaseJobs"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -104,7 +130,10 @@ func (m *memory) LeaseJobs(_ context.Context, l Lease) ([]Job, error) {
 	return taken, nil
 }
 
-func (m *memory) SettleJobs(_ context.Context, settle []Settlement) error {
+func (m *memory) SettleJobs(ctx context.Context, settle []Settlement) error {
+	if err := m.swallow(ctx, "SettleJobs"); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.settles++
@@ -132,7 +161,10 @@ func (m *memory) SettleJobs(_ context.Context, settle []Settlement) error {
 	return nil
 }
 
-func (m *memory) ReleaseJobs(_ context.Context, owner string) error {
+func (m *memory) ReleaseJobs(ctx context.Context, owner string) error {
+	if err := m.swallow(ctx, "ReleaseJobs"); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -146,7 +178,10 @@ func (m *memory) ReleaseJobs(_ context.Context, owner string) error {
 	return nil
 }
 
-func (m *memory) NextRun(_ context.Context, kinds []string) (next time.Time, ok bool, err error) {
+func (m *memory) NextRun(ctx context.Context, kinds []string) (next time.Time, ok bool, err error) {
+	if err := m.swallow(ctx, "NextRun"); err != nil {
+		return time.Time{}, false, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.rows {

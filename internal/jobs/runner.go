@@ -18,12 +18,18 @@ type Config struct {
 	Owner    string
 	Handlers map[string]Handler // by kind
 
-	Workers     int           // jobs that run at once; zero: 8
-	LeaseFor    time.Duration // handlers get three quarters of it as their deadline; zero: 2 min
+	Workers int // jobs that run at once; zero: 8
+	// LeaseFor is how long a job is ours; zero: 2 min. Handlers get three quarters of it as their deadline, 90 s by
+	// default: the deadlines of a handler's own remote calls must together stay below that, so that each of them
+	// can end by itself and say what was slow.
+	LeaseFor    time.Duration
 	Poll        time.Duration // how soon work that other processes added is noticed at the latest; zero: 1 s
 	Backoff     Backoff
 	MaxAttempts int           // a job that failed so often is laid aside; zero: 20
 	Grace       time.Duration // how long running handlers may go on when the runner stops; zero: 10 s
+	// StoreWait is how long one call to the store may take before it counts as failed for now; zero: 15 s. Above a
+	// quarter of LeaseFor a handler could outlast its lease.
+	StoreWait time.Duration
 
 	Now func() time.Time // zero: time.Now
 	Log zerolog.Logger
@@ -43,6 +49,7 @@ func NewRunner(c Config) *Runner {
 	c.Poll = orDefault(c.Poll, time.Second)
 	c.MaxAttempts = orDefault(c.MaxAttempts, 20)
 	c.Grace = orDefault(c.Grace, 10*time.Second)
+	c.StoreWait = orDefault(c.StoreWait, 15*time.Second)
 	c.Backoff = c.Backoff.withDefaults()
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the default of the Now field
@@ -90,8 +97,9 @@ type life struct {
 
 // Run works jobs until ctx ends. It owns every goroutine that it starts and returns after the last one. When ctx ends
 // it leases nothing more, lets running handlers go on for Grace, cancels those that are left, and hands back,
-// uncounted, what did not finish. It returns an error only for a configuration that cannot work, for a hand-back that
-// did not succeed (the leases then run out by age), and for handlers that ignore the end of their context.
+// uncounted, what did not finish; when the store does not answer then, that is logged, and the jobs come back with the
+// owner's next start or when their leases run out. It returns an error only for a configuration that cannot work and
+// for handlers that ignore the end of their context.
 func (r *Runner) Run(ctx context.Context) error {
 	if r.c.Store == nil || r.c.Owner == "" || len(r.kinds) == 0 {
 		return errors.New("a job runner needs a store, an owner and handlers")
@@ -153,7 +161,9 @@ func (l *life) full() bool { return l.taken >= l.c.Workers }
 
 // releaseFormerLife takes back what an earlier process of the same owner held when it was killed.
 func (l *life) releaseFormerLife(ctx context.Context) bool {
-	err := l.c.Store.ReleaseJobs(ctx, l.c.Owner)
+	call, cancel := context.WithTimeout(ctx, l.c.StoreWait)
+	err := l.c.Store.ReleaseJobs(call, l.c.Owner)
+	cancel()
 	l.noted("take back the jobs of a former life", err)
 	if err == nil {
 		return true
@@ -168,12 +178,14 @@ func (l *life) releaseFormerLife(ctx context.Context) bool {
 // lease takes as many jobs as there are free workers and starts them. It reports whether there may be more.
 func (l *life) lease(ctx, work context.Context) (more bool) {
 	now, limit := l.c.Now(), l.c.Workers-l.taken
-	taken, err := l.c.Store.LeaseJobs(ctx, Lease{Owner: l.c.Owner, Kinds: l.kinds, Limit: limit, Now: now, Until: now.Add(l.c.LeaseFor)})
+	call, cancel := context.WithTimeout(ctx, l.c.StoreWait)
+	taken, err := l.c.Store.LeaseJobs(call, Lease{Owner: l.c.Owner, Kinds: l.kinds, Limit: limit, Now: now, Until: now.Add(l.c.LeaseFor)})
+	cancel()
 	if ctx.Err() == nil {
 		l.noted("lease jobs", err)
 	}
 	if err != nil {
-		l.soonest = now.Add(l.c.Poll)
+		l.soonest = l.c.Now().Add(l.c.Poll) // the call itself may have taken long
 		return false
 	}
 	for _, j := range taken {
@@ -228,9 +240,11 @@ const minPause = 10 * time.Millisecond
 
 // due asks when the next job may be leased and reports whether that is now.
 func (l *life) due(ctx context.Context) bool {
+	call, cancel := context.WithTimeout(ctx, l.c.StoreWait)
+	next, ok, err := l.c.Store.NextRun(call, l.kinds)
+	cancel()
 	now := l.c.Now()
 	l.soonest = now.Add(l.c.Poll)
-	next, ok, err := l.c.Store.NextRun(ctx, l.kinds)
 	if ctx.Err() == nil {
 		l.noted("ask for the next job", err)
 	}

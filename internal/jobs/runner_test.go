@@ -208,7 +208,7 @@ func TestAJobThatFailsTooOftenIsLaidAside(t *testing.T) {
 	r.eventually(t, func() bool { return r.store.all("dead") })
 	require.NoError(t, r.stop())
 	require.Equal(t, []int{1, 2, 3}, attempts)
-	require.Contains(t, r.log.String(), "job laid aside")
+	require.Contains(t, r.log.String(), `"message":"job laid aside"`)
 }
 
 func TestAPanicIsAFailedAttemptWhoseTextIsNotShown(t *testing.T) {

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -23,9 +22,18 @@ func (l *life) stop(cancel context.CancelCauseFunc, settler <-chan struct{}) err
 	}
 	close(l.quit)
 	<-settler
-	ctx, done := context.WithTimeout(context.Background(), storeTimeout)
-	defer done()
-	return errors.Join(stuck, l.c.Store.ReleaseJobs(ctx, l.c.Owner))
+	l.handBack()
+	return stuck
+}
+
+// handBack gives up what is still leased. When the store does not take it, nothing is lost but time.
+func (l *life) handBack() {
+	ctx, cancel := context.WithTimeout(context.Background(), l.c.StoreWait)
+	defer cancel()
+	if err := l.c.Store.ReleaseJobs(ctx, l.c.Owner); err != nil {
+		l.c.Log.Warn().Str("reason", Reason(err)).
+			Msg("unfinished jobs cannot be handed back; they come back at the next start or when their leases run out")
+	}
 }
 
 // await reads what the settler tells until the workers are idle; false when the grace is over.

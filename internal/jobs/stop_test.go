@@ -150,7 +150,44 @@ func TestARunnerThatCannotHandBackSaysSo(t *testing.T) {
 	r.Wake()
 	r.eventually(t, func() bool { return r.store.all("done") })
 	r.store.setFail(errAway)
-	require.ErrorIs(t, r.stop(), errAway)
+	require.NoError(t, r.stop(), "an ordinary stop: the jobs come back by themselves")
+	require.Contains(t, r.log.String(), "cannot be handed back")
+	require.Contains(t, r.log.String(), errAway.Error())
+}
+
+func TestARunnerStopsAlthoughTheStoreGivesNoAnswer(t *testing.T) {
+	t.Parallel()
+	r := setup(t, Config{StoreWait: 5 * time.Millisecond, Handlers: handlers(succeed)})
+	r.store.add(New{Kind: "k", Key: "a"})
+	r.Wake()
+	r.eventually(t, func() bool { return r.store.all("done") })
+	r.store.setHang("ReleaseJobs")
+	require.NoError(t, r.stop())
+	require.Contains(t, r.log.String(), "cannot be handed back")
+}
+
+func TestACallThatTheStoreSwallowsIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"ReleaseJobs", "LeaseJobs", "NextRun", "SettleJobs"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			store := newMemory()
+			store.setHang(method)
+			store.add(New{Kind: "k", Key: "a"})
+			r := setup(t, Config{Store: store, StoreWait: 5 * time.Millisecond, Poll: time.Millisecond, Handlers: handlers(succeed)})
+			r.eventually(t, func() bool {
+				store.mu.Lock()
+				defer store.mu.Unlock()
+				return store.hung >= 2
+			})
+			store.setHang("")
+			store.add(New{Kind: "k", Key: "b"})
+			r.eventually(t, func() bool { return store.all("done") })
+			require.NoError(t, r.stop())
+			require.Contains(t, r.log.String(), "deadline exceeded")
+			require.Less(t, len(r.log.String()), 2000, "not a line for each try")
+		})
+	}
 }
 
 func TestARunnerWithoutAStoreAnOwnerOrHandlersDoesNotStart(t *testing.T) {

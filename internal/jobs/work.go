@@ -12,9 +12,6 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// storeTimeout is how long one write to the store may take.
-const storeTimeout = 15 * time.Second
-
 // result is one run of a job and what shall become of it.
 type result struct {
 	job        Job
@@ -100,7 +97,7 @@ func report(log zerolog.Logger, s Settlement, err error, took time.Duration) {
 	}
 	switch {
 	case s.Outcome == Dead:
-		log.Error().Str("reason", s.Reason).Msg("job laid aside; look at it and retry it")
+		log.Error().Str("reason", s.Reason).Msg("job laid aside")
 	case s.Outcome == Retry && s.Counts:
 		log.Warn().Str("reason", s.Reason).Dur("again_in", s.RunAt.Sub(s.At)).Msg("job failed; it runs again")
 	case s.Outcome == Retry:
@@ -149,7 +146,7 @@ func (l *life) settleAll(ctx context.Context, batch []result) {
 	}
 	for failed := false; ; failed = true {
 		l.mark(batch, false)
-		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.c.StoreWait)
 		err := l.c.Store.SettleJobs(write, settlements)
 		cancel()
 		if err == nil {
