@@ -86,7 +86,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.web = web.NewServer(cfg.HTTP.Listen, pages.Handler())
+	a.web = pages.HTTPServer(cfg.HTTP.Listen)
 	if a.tcp, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTP.Listen); err != nil {
 		return nil, fmt.Errorf("http.listen: %w", err)
 	}

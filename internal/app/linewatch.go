@@ -8,6 +8,7 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
 	"github.com/konsulin-care/konsulin-bot/storage"
+	"github.com/konsulin-care/konsulin-bot/web"
 )
 
 // lineWatch tells the state of the line whether or not this process owns it.
@@ -58,7 +59,7 @@ func (w *lineWatch) ready(context.Context) error {
 		return nil
 	}
 	if s := w.status(); s.State != whatsapp.Connected {
-		return fmt.Errorf("%s: %s", s.State, s.Reason)
+		return web.Reason(string(s.State), fmt.Errorf("%s: %s", s.State, s.Reason))
 	}
 	return nil
 }

@@ -134,6 +134,7 @@ func webConfig(a *App) web.Config {
 		Sessions: a.auth, Patients: a.store, Checks: a.checks(),
 		APIBasePath: a.cfg.Auth.APIBasePath, WebsiteBasePath: a.cfg.Auth.WebsiteBasePath,
 		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Web.SupportURL,
+		Patience: 5*a.cfg.Auth.CoreTimeout + 5*time.Second, // a confirmation may take that many calls
 		// A proxy may change the Host that our own pages are compared with.
 		TrustedOrigins: []string{a.cfg.Auth.WebsiteDomain},
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
@@ -145,8 +146,18 @@ func webConfig(a *App) web.Config {
 func (a *App) checks() []web.Check {
 	return []web.Check{
 		{Name: "line", Probe: a.watch.ready},
-		{Name: "storage", Probe: a.store.Ping},
-		{Name: "core", Probe: a.auth.Ping},
+		{Name: "storage", Probe: public("the database does not answer", a.store.Ping)},
+		{Name: "core", Probe: public("the SuperTokens core does not answer", a.auth.Ping)},
+	}
+}
+
+// public lets /readyz say no more than a sentence; the whole error goes to the log.
+func public(sentence string, probe func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := probe(ctx); err != nil {
+			return web.Reason(sentence, err)
+		}
+		return nil
 	}
 }
 

@@ -84,6 +84,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.Equal(t, []any{"/odd/api", "/odd/web", "odd phrase", "mailto:odd@example.org", true, "1.2.3", "+6281234567890"},
 		[]any{w.APIBasePath, w.WebsiteBasePath, w.Phrase, w.SupportURL, w.HTTPS, w.Version, w.BotNumber.E164()})
 	require.Equal(t, []string{"https://odd.example"}, w.TrustedOrigins)
+	require.Greater(t, w.Patience, 5*cfg.Auth.CoreTimeout)
 
 	r := retention(cfg.Keep)
 	require.Equal(t, []time.Duration{1, 2, 3, 4, 5}, []time.Duration{r.Messages, r.Jobs, r.DeadJobs, r.Links, r.Audit})
