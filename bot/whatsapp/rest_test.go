@@ -16,12 +16,13 @@ func TestPausesAfterReplacementsGrowAndAreForgotten(t *testing.T) {
 	c, _ := newClient(t)
 	r := rests{c: c}
 	taken, _ := next(&events.StreamReplaced{}, time.Time{})
-	for _, full := range []time.Duration{1, 2, 4, 8, 15, 15, 15} {
+	for _, minutes := range []int{1, 2, 4, 8, 15, 15, 15} {
+		full := time.Duration(minutes) * time.Minute
 		end := r.after(0, taken)
 		require.Equal(t, stayAway, end.do)
 		require.Equal(t, Replaced, end.state)
-		require.GreaterOrEqual(t, end.after, full*time.Minute/2)
-		require.LessOrEqual(t, end.after, full*time.Minute)
+		require.GreaterOrEqual(t, end.after, full/2)
+		require.LessOrEqual(t, end.after, full)
 	}
 	r.replaced = 1000
 	require.LessOrEqual(t, r.after(replacedForget-time.Second, taken).after, 15*time.Minute)
