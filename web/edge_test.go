@@ -94,9 +94,11 @@ func TestPanicInTheMiddleOfAResponseCutsItOff(t *testing.T) {
 	require.Contains(t, b.log.String(), "index out of range")
 }
 
-func TestNewServerDoesNotWaitForever(t *testing.T) {
+func TestHTTPServerDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
-	s := web.NewServer("127.0.0.1:0", http.NotFoundHandler())
+	pages, err := web.New(web.Config{Sessions: &sessions{}, Patients: &patients{}})
+	require.NoError(t, err)
+	s := pages.HTTPServer("127.0.0.1:0")
 	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout, s.IdleTimeout} {
 		require.Positive(t, d)
 	}

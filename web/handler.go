@@ -34,25 +34,19 @@ func (s *Server) Handler() http.Handler {
 // pageWait is how long a page waits for an answer of Sessions before it calls the attempt off: until there must be one.
 func (s *Server) pageWait() time.Duration { return s.cfg.Patience + 5*time.Second }
 
-// HTTPServer serves Handler at addr. It cuts no answer off that a page still waits for.
+// HTTPServer serves Handler at addr, with timeouts that keep slow or silent clients from holding connections and cut no
+// answer off that a page still waits for.
 func (s *Server) HTTPServer(addr string) *http.Server {
-	server := NewServer(addr, s.Handler())
-	// From the end of the request's head on: its body comes in within ReadTimeout.
-	server.WriteTimeout = max(server.WriteTimeout, server.ReadTimeout+s.pageWait()+20*time.Second)
-	return server
-}
-
-// NewServer is an http.Server whose timeouts keep slow or silent clients from holding connections. They fit the
-// smallest Patience; see [Server.HTTPServer].
-func NewServer(addr string, h http.Handler) *http.Server {
+	const read = 15 * time.Second
 	return &http.Server{
 		Addr:              addr,
-		Handler:           h,
+		Handler:           s.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		ReadTimeout:       read,
+		// From the end of the request's head on: its body comes in within ReadTimeout.
+		WriteTimeout:   max(time.Minute, read+s.pageWait()+20*time.Second),
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
 	}
 }
 
