@@ -122,6 +122,40 @@ func TestKillAndTheCoreForgetsTheCode(t *testing.T) {
 	require.Equal(t, auth.LinkRevoked, w.store.state(m.reply))
 }
 
+// The core deletes a code first and makes the user after: in between, the code is gone and nobody is there.
+func TestCodeThatIsGoneBeforeItsUserIsThereIsNotDead(t *testing.T) {
+	const user = "/recipe/user"
+	for name, leave := range map[string]func(*world, magic){
+		"after a crash": func(w *world, m magic) { w.kill(true, m) },
+		"after an answer that was lost": func(w *world, m magic) {
+			w.proxy.set(func(p *proxy) { p.lose[consumeCode] = 1 })
+			a := w.browser().consume(m)
+			require.NotEqual(w.t, "OK", a.says("status"), a.raw)
+			require.Equal(w.t, auth.ReasonTryAgain, a.says("reason"), a.raw)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, func(c *auth.Config) { c.CoreTimeout = time.Minute }) // the sweep comes early
+			m := w.fresh()
+			w.proxy.set(func(p *proxy) { p.garbage[user] = `{"status":"UNKNOWN_PHONE_NUMBER_ERROR"}` })
+			leave(w, m)
+			require.Empty(t, w.core.codes(m.number), "the code is gone")
+			asked := w.proxy.count(user)
+			require.Zero(t, w.reconcile())
+			require.Equal(t, asked+1, w.proxy.count(user), "the sweep did look")
+			require.Equal(t, 1, w.store.openIntents())
+			require.Equal(t, auth.LinkConsuming, w.store.state(m.reply))
+			w.proxy.set(func(p *proxy) { clear(p.garbage) })
+			require.Equal(t, 1, w.reconcile())
+			audit := w.store.recorded()
+			require.Len(t, audit, 1)
+			require.Equal(t, w.core.user(m.number), audit[0].UserID)
+			require.True(t, audit[0].Reconciled)
+			require.Equal(t, auth.LinkConsumed, w.store.state(m.reply))
+		})
+	}
+}
+
 func TestReconcileWaitsForTheCoreAndTheDatabase(t *testing.T) {
 	w := setup(t)
 	first, second := w.fresh(), w.fresh()
