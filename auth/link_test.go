@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -107,6 +108,48 @@ func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
 			require.Len(t, w.core.codes(n), 1, "every other code of the number is revoked")
 			require.Equal(t, "OK", w.browser().consume(m).says("status"))
 		})
+	}
+}
+
+func TestCodeWithAPartMissingIsNoLink(t *testing.T) {
+	const create = "/recipe/signinup/code"
+	whole := func() map[string]any {
+		return map[string]any{
+			"status": "OK", "preAuthSessionId": newReply(t), "codeId": newReply(t), "deviceId": "d", "userInputCode": "u",
+			"linkCode": "l", "codeLifetime": 900000, "timeCreated": time.Now().UnixMilli(),
+		}
+	}
+	w := setup(t)
+	ask := func(t *testing.T, body map[string]any) (saved bool, err error) {
+		t.Helper()
+		raw, err := json.Marshal(body)
+		require.NoError(t, err)
+		w.proxy.set(func(p *proxy) { p.garbage[create] = string(raw) })
+		reply := newReply(t)
+		_, _, err = w.service.CreateLink(context.Background(), newNumber(t), reply, time.Now())
+		_, lookedUp := w.store.LinkByReply(context.Background(), reply)
+		return lookedUp == nil, err
+	}
+	saved, err := ask(t, whole())
+	require.ErrorIs(t, err, auth.ErrLinkSpent, "the core has made no such code")
+	require.True(t, saved, "a whole answer is believed")
+	for field, empty := range map[string]any{"preAuthSessionId": "", "codeId": "", "linkCode": "", "codeLifetime": 0} {
+		for name, spoil := range map[string]func(map[string]any){
+			"missing": func(b map[string]any) { delete(b, field) },
+			"empty":   func(b map[string]any) { b[field] = empty },
+		} {
+			t.Run(field+" "+name, func(t *testing.T) {
+				body := whole()
+				spoil(body)
+				writes := w.store.changes()
+				saved, err := ask(t, body)
+				var e *auth.CoreError
+				require.ErrorAs(t, err, &e)
+				require.Contains(t, e.Reason, "unexpected answer")
+				require.False(t, saved)
+				require.Equal(t, writes, w.store.changes())
+			})
+		}
 	}
 }
 
