@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +92,34 @@ func TestHangingCoreHoldsNobodyLongerThanTheTimeout(t *testing.T) {
 			require.Less(t, time.Since(begun), 30*w.cfg.CoreTimeout, "not one after the other")
 		})
 	}
+}
+
+// A caller may leave at once, but its call goes on; only the client's own timeout ends that.
+func TestCloseWaitsForAHangingCoreNoLongerThanTheTimeout(t *testing.T) {
+	const create = "/recipe/signinup/code"
+	calls := func() string { // every goroutine's stack
+		all := make([]byte, 8<<20)
+		return string(all[:runtime.Stack(all, true)])
+	}
+	w := setup(t, func(c *auth.Config) { c.CoreTimeout = 2 * time.Second })
+	require.NoError(t, w.service.Ping(context.Background()), "so that the SDK knows the core")
+	hang, reached := make(chan struct{}), make(chan struct{})
+	defer close(hang)
+	w.proxy.set(func(p *proxy) { p.hang[create], p.before[create] = hang, func() { close(reached) } })
+	ctx, leave := context.WithCancel(context.Background())
+	go func() { <-reached; leave() }()
+	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t), time.Now())
+	require.ErrorIs(t, err, context.Canceled)
+	require.Contains(t, calls(), "auth.recovered(", "the call goes on without its caller")
+	closed := make(chan error, 1)
+	go func() { closed <- w.service.Close() }()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(10 * w.cfg.CoreTimeout):
+		require.Fail(t, "Close waits for a core that does not answer")
+	}
+	require.NotContains(t, calls(), "auth.recovered(", "nothing is left of the call")
 }
 
 func TestNothingBeginsForACallerThatIsGone(t *testing.T) {
