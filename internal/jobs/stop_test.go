@@ -68,6 +68,25 @@ func TestAHandlerThatIgnoresItsContextDoesNotKeepTheRunnerAlive(t *testing.T) {
 	close(release)
 }
 
+func TestAHandlersDeadlineLeavesTimeToSettleBeforeItsLeaseEnds(t *testing.T) {
+	t.Parallel()
+	store := newMemory()
+	type times struct{ deadline, until time.Time }
+	seen := make(chan times, 1)
+	r := setup(t, Config{Store: store, Handlers: handlers(func(ctx context.Context, j Job) error {
+		deadline, _ := ctx.Deadline() // zero when there is none
+		seen <- times{deadline, store.get(j.ID).until}
+		return nil
+	})})
+	store.add(New{Kind: "k", Key: "a"})
+	r.Wake()
+	got := <-seen
+	require.False(t, got.deadline.IsZero())
+	require.True(t, got.deadline.Before(got.until), "nobody else may take the job while its handler runs")
+	require.Greater(t, got.until.Sub(got.deadline), r.c.StoreWait, "the store gets its time, too")
+	r.eventually(t, func() bool { return store.all("done") })
+}
+
 func TestAHandlerHasADeadlineShorterThanItsLease(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int64
