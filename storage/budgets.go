@@ -29,7 +29,7 @@ func (s *Store) Spend(ctx context.Context, holder string, now time.Time, budgets
 		return "", nil
 	}
 	holder = name(holder)
-	err = s.write(ctx, func(ctx context.Context, q querier) error {
+	err = s.note(ctx, func(ctx context.Context, q querier) error {
 		empty = ""
 		rows, err := lockBudgets(ctx, q, budgets)
 		if err != nil {

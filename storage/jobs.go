@@ -86,7 +86,7 @@ func (s *Store) leaseJobs(ctx context.Context, l jobs.Lease, allowed func(contex
 		return nil, nil
 	}
 	var leased []jobs.Job
-	err := s.write(ctx, func(ctx context.Context, q querier) (err error) {
+	err := s.note(ctx, func(ctx context.Context, q querier) (err error) {
 		leased = nil
 		if err := allowed(ctx, q); err != nil {
 			return err
@@ -183,7 +183,7 @@ func (s *Store) settleJobs(ctx context.Context, settle []jobs.Settlement, allowe
 	if len(settle) == 0 {
 		return nil
 	}
-	err := s.write(ctx, func(ctx context.Context, q querier) error {
+	err := s.note(ctx, func(ctx context.Context, q querier) error {
 		if err := allowed(ctx, q); err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (s *Store) ReleaseJobs(ctx context.Context, owner string) error {
 }
 
 func (s *Store) releaseJobs(ctx context.Context, owner string, allowed func(context.Context, querier) error) error {
-	err := s.write(ctx, func(ctx context.Context, q querier) error {
+	err := s.note(ctx, func(ctx context.Context, q querier) error {
 		if err := allowed(ctx, q); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 
 // LinkAlone implements [auth.LinkStore]. A link that is being consumed stays as it is: its intent decides.
 func (s *Store) LinkAlone(ctx context.Context, replyID string) error {
-	err := s.write(ctx, func(ctx context.Context, q querier) error {
+	err := s.note(ctx, func(ctx context.Context, q querier) error {
 		marked, err := change(ctx, q, `UPDATE links SET alone = 1 WHERE reply_id = $1`, replyID)
 		if err != nil {
 			return err

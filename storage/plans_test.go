@@ -58,8 +58,8 @@ type spyEngine struct {
 
 func (e spyEngine) reader() querier { return spy{e.engine.reader(), e.log} }
 
-func (e spyEngine) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	return e.engine.write(ctx, func(ctx context.Context, q querier) error { return fn(ctx, spy{q, e.log}) })
+func (e spyEngine) write(ctx context.Context, d durability, fn func(ctx context.Context, q querier) error) error {
+	return e.engine.write(ctx, d, func(ctx context.Context, q querier) error { return fn(ctx, spy{q, e.log}) })
 }
 
 // login does everything that one login asks of the store, from the message to the recorded sign-in.

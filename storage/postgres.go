@@ -69,7 +69,7 @@ func withoutPassword(err error, password string) error {
 	return &secretError{text: text, err: err}
 }
 
-func (e *pgEngine) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+func (e *pgEngine) write(ctx context.Context, _ durability, fn func(ctx context.Context, q querier) error) error {
 	for try := 1; ; try++ {
 		err := e.transact(ctx, fn)
 		if try == maxTries || !lostRace(err) {

@@ -85,7 +85,7 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 func (s *Store) purge(ctx context.Context, count *int64, query string, before int64) error {
 	for {
 		var removed int64
-		err := s.write(ctx, func(ctx context.Context, q querier) (err error) {
+		err := s.note(ctx, func(ctx context.Context, q querier) (err error) {
 			removed, err = change(ctx, q, query, before, purgeBatch)
 			return err
 		})

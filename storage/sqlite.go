@@ -61,7 +61,7 @@ func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, str
 	if err != nil {
 		return nil, "", errors.Join(err, writes.Close(), reads.Close())
 	}
-	return &liteEngine{writer: newWriter(writes, tuning.batch), reads: reads, line: line}, dir, nil
+	return &liteEngine{writer: newWriter(writes, tuning.synchronous, tuning.batch), reads: reads, line: line}, dir, nil
 }
 
 func openFile(path, pragmas string, conns int) (*sql.DB, error) {
@@ -77,8 +77,8 @@ func openFile(path, pragmas string, conns int) (*sql.DB, error) {
 // fileURI escapes what would end the path in SQLite's URI form.
 func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
-func (e *liteEngine) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	return e.writer.do(ctx, fn)
+func (e *liteEngine) write(ctx context.Context, d durability, fn func(ctx context.Context, q querier) error) error {
+	return e.writer.do(ctx, d, fn)
 }
 
 func (e *liteEngine) reader() querier           { return numbered{e.reads} }

@@ -37,9 +37,9 @@ type Store struct {
 
 // engine is what differs between SQLite and PostgreSQL.
 type engine interface {
-	// write runs fn in one transaction and returns when it is committed. fn may run more than once, so it must set
-	// its results anew on each run; an error of fn rolls everything back and comes out wrapped.
-	write(ctx context.Context, fn func(ctx context.Context, q querier) error) error
+	// write runs fn in one transaction and returns when it is committed, as safely as d says. fn may run more than
+	// once, so it must set its results anew on each run; an error of fn rolls everything back and comes out wrapped.
+	write(ctx context.Context, d durability, fn func(ctx context.Context, q querier) error) error
 	// reader is for statements that change nothing.
 	reader() querier
 	// lineDB is the handle for the WhatsApp library's own store, and that library's name for the dialect.
@@ -49,6 +49,17 @@ type engine interface {
 	ping(ctx context.Context) error
 	close() error
 }
+
+// durability is what a commit outlives. Both outlive the death of the process at any moment.
+type durability int
+
+const (
+	// onDisk is for promises to others: a power cut does not take the commit back.
+	onDisk durability = iota
+	// inOrder is for what the bot only tells itself, and would do again. A power cut may take back the last such
+	// commits, but never one without everything that was written after it: the next onDisk commit settles them too.
+	inOrder
+)
 
 // querier is what *sql.DB, *sql.Conn and *sql.Tx have in common.
 type querier interface {
@@ -118,7 +129,12 @@ func (s *Store) jobsAdded() {
 
 // write is engine.write with errors that callers can tell apart.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	return classify(s.engine.write(ctx, fn))
+	return classify(s.engine.write(ctx, onDisk, fn))
+}
+
+// note is write for what may be lost to a power cut, see inOrder.
+func (s *Store) note(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+	return classify(s.engine.write(ctx, inOrder, fn))
 }
 
 // change runs one statement and tells how many rows it changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -11,7 +12,9 @@ import (
 // the next one together, each call under its own savepoint: the calls share one sync of the disk and nothing else.
 type writer struct {
 	db    *sql.DB
-	most  int // calls in one transaction: enough to share a sync, few enough that nobody waits long
+	full  string // PRAGMA synchronous of a transaction that the disk must have: FULL, but for the benchmarks
+	lazy  bool   // the connection is set to wait for no disk; the loop's own
+	most  int    // calls in one transaction: enough to share a sync, few enough that nobody waits long
 	calls chan *call
 	quit  chan struct{}
 	once  sync.Once
@@ -21,21 +24,22 @@ type writer struct {
 // call is one caller's closure. done gets exactly one answer once the writer has taken the call.
 type call struct {
 	ctx  context.Context // of the waiting caller; lives as long as the call
+	d    durability
 	fn   func(ctx context.Context, q querier) error
 	done chan error
 	err  error
 }
 
-func newWriter(db *sql.DB, most int) *writer {
-	w := &writer{db: db, most: most, calls: make(chan *call), quit: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(db *sql.DB, full string, most int) *writer {
+	w := &writer{db: db, full: full, most: most, calls: make(chan *call), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
 
 // do runs fn in a transaction. A caller whose ctx ends while others' work is before its own gets ctx's error and
 // nothing is written; once the writer has taken the call, its outcome is awaited, so that it is never unknown.
-func (w *writer) do(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	c, err := w.hand(ctx, fn)
+func (w *writer) do(ctx context.Context, d durability, fn func(ctx context.Context, q querier) error) error {
+	c, err := w.hand(ctx, d, fn)
 	if err != nil {
 		return err
 	}
@@ -44,7 +48,7 @@ func (w *writer) do(ctx context.Context, fn func(ctx context.Context, q querier)
 
 // probe asks whether a transaction can begin and end now. Nothing is written, so its outcome need not be awaited.
 func (w *writer) probe(ctx context.Context) error {
-	c, err := w.hand(ctx, func(context.Context, querier) error { return nil })
+	c, err := w.hand(ctx, inOrder, func(context.Context, querier) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -57,11 +61,11 @@ func (w *writer) probe(ctx context.Context) error {
 }
 
 // hand waits until the writer has taken the call, or ctx has ended.
-func (w *writer) hand(ctx context.Context, fn func(ctx context.Context, q querier) error) (*call, error) {
+func (w *writer) hand(ctx context.Context, d durability, fn func(ctx context.Context, q querier) error) (*call, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &call{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	c := &call{ctx: ctx, d: d, fn: fn, done: make(chan error, 1)}
 	select {
 	case w.calls <- c:
 		return c, nil
@@ -127,6 +131,9 @@ func (w *writer) transact(batch []*call) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if err := w.sync(ctx, conn, batch); err != nil {
+		return err
+	}
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -141,9 +148,31 @@ func (w *writer) transact(batch []*call) error {
 	return nil
 }
 
+// sync decides whether the commit of this batch waits for the disk: it does when one of its callers needs that.
+func (w *writer) sync(ctx context.Context, conn *sql.Conn, batch []*call) error {
+	lazy := !slices.ContainsFunc(batch, func(c *call) bool { return c.d == onDisk })
+	if lazy == w.lazy {
+		return nil
+	}
+	level := w.full
+	if lazy {
+		level = "NORMAL"
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+level); err != nil {
+		return err
+	}
+	w.lazy = lazy
+	return nil
+}
+
 // work runs each call under its own savepoint; a call that fails takes only its own writes back. Some failures (disk
 // full, I/O error) make SQLite roll back the whole transaction: then the savepoint is gone, and so is the batch.
 func work(ctx context.Context, conn *sql.Conn, batch []*call) error {
+	if len(batch) == 1 {
+		c := batch[0]
+		c.err = c.fn(context.WithoutCancel(c.ctx), numbered{conn})
+		return c.err
+	}
 	for _, c := range batch {
 		if _, err := conn.ExecContext(ctx, "SAVEPOINT one_call"); err != nil {
 			return err
