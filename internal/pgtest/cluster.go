@@ -42,7 +42,7 @@ func (s *Server) start() (err error) {
 	}
 	// The path of a Unix socket must be short, so the system's own temporary directory is used.
 	sweep()
-	if s.dir, err = os.MkdirTemp("/tmp", fmt.Sprintf("pgtest-%d-", os.Getpid())); err != nil {
+	if s.dir, err = os.MkdirTemp(shortTemp, fmt.Sprintf("pgtest-%d-", os.Getpid())); err != nil {
 		return err
 	}
 	sockets, data := filepath.Join(s.dir, "socket"), filepath.Join(s.dir, "data")
@@ -66,10 +66,14 @@ func (s *Server) start() (err error) {
 	return s.serve(ctx, account, filepath.Join(bin, "postgres"), data, sockets)
 }
 
+// shortTemp holds the clusters: the path of a Unix socket may have little more than a hundred bytes, and TMPDIR can be
+// longer than that.
+const shortTemp = "/tmp"
+
 // sweep removes what test processes that were killed have left; their directories carry their process ids. What it
 // cannot remove is somebody else's.
 func sweep() {
-	left, err := filepath.Glob("/tmp/pgtest-*-*")
+	left, err := filepath.Glob(filepath.Join(shortTemp, "pgtest-*-*"))
 	if err != nil {
 		return
 	}
