@@ -365,6 +365,9 @@ func (w *world) metadata(t *testing.T) {
 func (w *world) users(t *testing.T) {
 	before, err := sdk.GetUserCount(nil, nil)
 	require.NoError(t, err)
+	// Users of one millisecond are ordered by their random ids: those of the tests before must be older.
+	begun := time.Now().UnixMilli()
+	require.Eventually(t, func() bool { return time.Now().UnixMilli() > begun+1 }, time.Minute, time.Millisecond)
 	phones := []string{number(t), number(t), number(t)}
 	for _, phone := range phones {
 		w.consume(t, w.create(t, phone))
