@@ -21,7 +21,15 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	b := w.pairAndStart()
 	second := w.prepareOutside()
 	second.start()
-	require.Error(t, second.cmd.Wait())
+	refused := make(chan error, 1)
+	go func() { refused <- second.cmd.Wait() }()
+	select {
+	case err := <-refused:
+		require.Error(t, err)
+	case <-time.After(time.Minute):
+		second.kill()
+		t.Fatal("the second process was not refused\n" + second.Log())
+	}
 	second.cmd = nil
 	require.Contains(t, second.Log(), "in use by another konsulin-bot")
 	u := w.user()

@@ -53,7 +53,12 @@ func (b *inside) Log() string { return b.log.String() }
 func (b *inside) Stop() {
 	b.once.Do(func() {
 		b.stop()
-		require.NoError(b.t, <-b.done)
+		select {
+		case err := <-b.done:
+			require.NoError(b.t, err)
+		case <-time.After(90 * time.Second):
+			panic("the bot in this process does not stop") // shows every goroutine
+		}
 		dumpOnFailure(b.t, b.Log())
 	})
 }
@@ -94,6 +99,7 @@ func (b *outside) start() {
 	require.NoError(b.t, err)
 	cmd := exec.Command(binary, b.args...)
 	cmd.Stderr, cmd.Stdout = &b.log, &b.log
+	cmd.WaitDelay = 5 * time.Second // a grandchild with the log in its hands must not keep us
 	cmd.Env = cleanEnv()
 	require.NoError(b.t, cmd.Start())
 	b.mu.Lock()
@@ -127,16 +133,21 @@ func (b *outside) kill() {
 func (b *outside) URL() string { return b.url }
 func (b *outside) Log() string { return b.log.String() }
 
-// Stop asks the process to end and insists that it does so cleanly.
+// Stop asks the process to end and insists that it does so cleanly. A process that a failed test left paused is woken,
+// and one that does not end shows where it hangs and is killed: a test run must never wait for it.
 func (b *outside) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cmd == nil {
 		return
 	}
-	require.NoError(b.t, b.cmd.Process.Signal(syscall.SIGTERM))
-	late := time.AfterFunc(60*time.Second, func() { _ = b.cmd.Process.Signal(syscall.SIGQUIT) })
+	p := b.cmd.Process
+	_ = p.Signal(syscall.SIGCONT)
+	require.NoError(b.t, p.Signal(syscall.SIGTERM))
+	late := time.AfterFunc(60*time.Second, func() { _ = p.Signal(syscall.SIGQUIT) })
 	defer late.Stop()
+	tooLate := time.AfterFunc(70*time.Second, func() { _ = p.Kill() })
+	defer tooLate.Stop()
 	err := b.cmd.Wait()
 	b.cmd = nil
 	dumpOnFailure(b.t, b.Log())

@@ -152,7 +152,8 @@ func (w *world) requestLink(u *whatsapp.User, how ...whatsapp.SendOption) link {
 // next is the next message that the user's phone shows.
 func (w *world) next(u *whatsapp.User) string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	// A line that moves to another process takes a lease's time to do so, on a busy machine longer.
+	ctx, cancel := context.WithTimeout(w.t.Context(), 90*time.Second)
 	defer cancel()
 	got, err := u.Next(ctx)
 	require.NoError(w.t, err)
