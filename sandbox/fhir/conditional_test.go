@@ -113,7 +113,7 @@ func TestAnUnencodedPlusCreatesAnotherPatient(t *testing.T) {
 func TestAConditionThatTheServerDoesNotKnowCreatesAndIsListed(t *testing.T) {
 	t.Parallel()
 	for match, unknown := range map[string]string{
-		"identifer=" + whatsapp + "%7C62812":    `unknown parameter "identifer" of If-None-Exist`,
+		"identity=" + whatsapp + "%7C62812":     `unknown parameter "identity" of If-None-Exist`,
 		byNumber("62812") + "&active=true":      `unknown parameter "active" of If-None-Exist`,
 		byNumber("62812") + "&_count=1":         `unknown parameter "_count" of If-None-Exist`,
 		"identifier=" + whatsapp + "%7C":        `parameter "identifier" of If-None-Exist without a value`,

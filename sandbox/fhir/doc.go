@@ -11,7 +11,9 @@
 //
 // It is stricter than real servers, which let much pass:
 //   - A path, method, parameter, header or Bundle field that it does not know is listed by [Server.Unknown], so that a
-//     test can fail, and all but headers are refused. Real servers ignore unknown parameters, and then find everything.
+//     test can fail. It is also refused, but for headers and for what stands in If-None-Exist, where the stand-in does
+//     what servers do: it ignores the header, and creates without condition. Real servers ignore unknown parameters of
+//     a search, too, and then find everything.
 //   - Bodies must say application/fhir+json. Real servers also take application/json.
 //   - An identifier is searched with system and value. Real servers also take one of them.
 //   - Every path asks for credentials, the CapabilityStatement too.
@@ -19,9 +21,8 @@
 //   - An update never creates: ids are the server's to choose, as on Medplum.
 //   - A conditional create that finds a resource answers without Location.
 //
-// And it is more lenient in these: an update that changes nothing makes a new version, references may point nowhere
-// (Blaze refuses those), and resources are not validated beyond what
-// searches need.
+// And it is more lenient in these: an update that changes nothing makes a new version (not on Blaze), references may
+// point nowhere (Blaze refuses those by default), and resources are not validated beyond what searches need.
 //
 // The check of a conditional create sees every write in normal mode, as on Blaze. After [Server.Racy] it is a search
 // like any other, so [Server.IndexLag] delays it, and the write comes some milliseconds later.

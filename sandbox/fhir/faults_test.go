@@ -141,7 +141,8 @@ func TestSlowLetsRequestsWait(t *testing.T) {
 	require.Eventually(t, func() bool { return b.Calls("capabilities") == 2 }, 5*time.Second, time.Millisecond)
 	require.NoError(t, b.Close())
 	select {
-	case <-done:
+	case err := <-done:
+		require.Error(t, err)
 	case <-time.After(5 * time.Second):
 		require.Fail(t, "Close leaves a slow request hanging")
 	}

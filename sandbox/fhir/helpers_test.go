@@ -42,15 +42,7 @@ type got struct {
 	body   string
 }
 
-// field reads a member of an answer that is a JSON object.
-func (g got) field(t testing.TB, name string) string {
-	t.Helper()
-	var all map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal([]byte(g.body), &all), g.body)
-	return string(all[name])
-}
-
-// headers are pairs of name and value; a Content-Type goes without saying.
+// try sends a request. headers are pairs of name and value; a Content-Type goes without saying.
 func (b *bench) try(t testing.TB, method, path, body string, headers ...string) (got, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.URL()+path, strings.NewReader(body))

@@ -34,8 +34,7 @@ const (
 	slotUpdated = 'u'
 )
 
-// parse checks a resource as far as the server needs, without keeping it from the garbage collector's copy of raw:
-// raw must not change afterwards.
+// parse checks a resource as far as the server needs. It keeps raw, which must not change afterwards.
 func parse(raw []byte) (*resource, error) {
 	raw = bytes.TrimSpace(raw)
 	if err := checkJSON(raw); err != nil {

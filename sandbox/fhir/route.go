@@ -166,10 +166,10 @@ func plainHeaders() []string {
 func (s *Server) headers(c *call) error {
 	for name, values := range c.r.Header {
 		var fits bool
-		switch {
-		case name == "If-Match":
+		switch name {
+		case "If-Match":
 			fits = strings.HasPrefix(c.interaction, "update ")
-		case name == "If-None-Exist":
+		case "If-None-Exist":
 			fits = strings.HasPrefix(c.interaction, "create ")
 		default:
 			if !slices.Contains(plainHeaders(), name) && !strings.EqualFold(name, s.o.APIKeyHeader) {
