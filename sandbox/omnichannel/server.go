@@ -1,0 +1,178 @@
+package omnichannel
+
+import (
+	"crypto"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Options configure a stand-in. The zero value serves guests: it asks for no proof, and takes none.
+type Options struct {
+	Addr      string           // loopback host and port; empty or port 0: a free port of 127.0.0.1
+	PublicKey crypto.PublicKey // *ecdsa.PublicKey or *rsa.PublicKey of callers' tokens; nil: not asked for
+	APIKey    string           // that x-api-key must hold; empty: not asked for
+	Secret    string           // of Standard Webhooks, whsec_<base64>; empty: not asked for
+
+	IDsAsString   bool // chatwoot_id is text instead of a number
+	PerMinute     int  // calls in any minute before 429; 0: no limit
+	NoIdempotency bool // a repeated idempotency key is a new call
+	Now           func() time.Time
+	Log           zerolog.Logger // one debug line per request, without path, header or body
+}
+
+// Contact is a contact of the omnichannel system.
+type Contact struct {
+	ID      int
+	Phone   string // with plus
+	Name    string
+	Renames []string // names that it had before, oldest first
+}
+
+// Server is a running stand-in. All its methods may be called from any goroutine.
+type Server struct {
+	o      Options
+	log    zerolog.Logger
+	secret []byte
+	faults faults
+
+	net struct {
+		sync.Mutex
+		addr   string // fixed by New, kept across outages
+		server *http.Server
+		done   chan struct{} // closed when server's accept loop has ended
+		closed bool
+	}
+
+	mu       sync.Mutex // guards everything below; held while a request is worked on
+	contacts []*Contact
+	answers  map[string]answer // by idempotency key
+	calls    []time.Time
+	admitted []time.Time // of the last minute
+	unknown  []string
+}
+
+// New starts a stand-in. It is listening when New returns.
+func New(o Options) (*Server, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(o.Secret, "whsec_"))
+	if err != nil {
+		return nil, fmt.Errorf("secret of standard webhooks: %w", err)
+	}
+	s := &Server{o: o, log: o.Log, secret: secret, answers: map[string]answer{}}
+	s.faults.closed = make(chan struct{})
+	l, err := listen(o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s.net.addr = l.Addr().String()
+	s.serve(l)
+	return s, nil
+}
+
+// listen opens a loopback listener. A free port is sought below the range from which systems take the local ports
+// of outgoing connections, so that nobody sits on it when an outage ends.
+func listen(addr string) (net.Listener, error) {
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", addr, err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("listen on %q: the stand-in binds loopback addresses only", addr)
+	}
+	if port != "0" {
+		return net.Listen("tcp", addr)
+	}
+	for range 50 {
+		candidate := net.JoinHostPort(host, fmt.Sprint(20000+rand.IntN(12000)))
+		if l, err := net.Listen("tcp", candidate); err == nil {
+			return l, nil
+		}
+	}
+	return net.Listen("tcp", addr)
+}
+
+// serve runs the HTTP server on l until stop. The caller holds net or is New.
+func (s *Server) serve(l net.Listener) {
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	s.net.server, s.net.done = server, done
+	go func() {
+		defer close(done)
+		_ = server.Serve(l) // ends with ErrServerClosed; there is nobody to tell
+	}()
+}
+
+// stop closes the listener and every connection, as the end of a process does. The caller holds net.
+func (s *Server) stop() error {
+	if s.net.server == nil {
+		return nil
+	}
+	err := s.net.server.Close()
+	<-s.net.done
+	s.net.server = nil
+	return err
+}
+
+// URL is the base URL of the stand-in, without a final slash. It stays the same across outages.
+func (s *Server) URL() string { return "http://" + s.net.addr }
+
+// Close stops the stand-in for good. It may be called more than once.
+func (s *Server) Close() error {
+	s.net.Lock()
+	defer s.net.Unlock()
+	s.net.closed = true
+	s.faults.close()
+	return s.stop()
+}
+
+// Unknown lists what the stand-in did not know of requests: path, method, header, claim or field. Never a value.
+func (s *Server) Unknown() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.unknown...)
+}
+
+// Contacts lists all contacts, oldest first.
+func (s *Server) Contacts() []Contact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Contact, 0, len(s.contacts))
+	for _, c := range s.contacts {
+		one := *c
+		one.Renames = append([]string(nil), c.Renames...)
+		list = append(list, one)
+	}
+	return list
+}
+
+// Put is what a person in the omnichannel system does: it makes a contact, or renames the one with the number. It is
+// no request: nothing counts it and no fault meets it.
+func (s *Server) Put(phone, name string) Contact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.modify(phone, name)
+}
+
+// Calls counts the requests to known paths. What a fault answered is counted too.
+func (s *Server) Calls() int { return len(s.CallTimes()) }
+
+// CallTimes is when the requests that Calls counts came, by the clock of the options.
+func (s *Server) CallTimes() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Time(nil), s.calls...)
+}
