@@ -1,0 +1,154 @@
+package fhir
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	pageSize     = "50"
+	userPages    = 20      // of a search for one person
+	claimPages   = 400     // of a guest's records
+	scanPageSize = "200"   // of the duplicate scan
+	scanPages    = 100_000 // of the duplicate scan
+)
+
+// token is an identifier as the value of a search parameter, not yet percent-encoded
+// (http://hl7.org/fhir/R4/search.html#escaping).
+func (i identifier) token() string {
+	return i.System + "|" + strings.NewReplacer(`\`, `\\`, `,`, `\,`, `|`, `\|`, `$`, `\$`).Replace(i.Value)
+}
+
+// pages calls each with the resources of every page of a search.
+func (s *Service) pages(ctx context.Context, kind string, query url.Values, limit int, each func([]json.RawMessage) error) error {
+	op := "search " + kind
+	r := request{op: op, method: http.MethodGet, path: kind, query: query}
+	for range limit {
+		a, err := s.api.do(ctx, r)
+		if err != nil {
+			return err
+		}
+		page, next, err := readPage(kind, a.body)
+		if err != nil {
+			return s.api.unexpected(op, "no Bundle with search results")
+		}
+		if err := each(page); err != nil || next == "" {
+			return err
+		}
+		if r.target, err = s.api.next(op, next); err != nil {
+			return err
+		}
+	}
+	return s.api.unexpected(op, "the pages do not end")
+}
+
+// readPage takes the matches out of a Bundle.
+func readPage(kind string, body []byte) (page []json.RawMessage, next string, err error) {
+	var b struct {
+		ResourceType string `json:"resourceType"`
+		Link         []struct{ Relation, URL string }
+		Entry        []struct {
+			Resource json.RawMessage
+			Search   struct{ Mode string }
+		}
+	}
+	if err := json.Unmarshal(body, &b); err != nil || b.ResourceType != "Bundle" {
+		return nil, "", errJSON
+	}
+	for _, l := range b.Link {
+		if l.Relation == "next" {
+			next = l.URL
+		}
+	}
+	for _, e := range b.Entry {
+		if got, _, err := identityOf(e.Resource); err == nil && got == kind && (e.Search.Mode == "" || e.Search.Mode == "match") {
+			page = append(page, e.Resource)
+		}
+	}
+	return page, next, nil
+}
+
+// find returns the live resources that a search finds and that fit. Servers ignore parameters that they do not know,
+// and then find everything.
+func (s *Service) find(ctx context.Context, kind, param, value string, fits func(*resource) bool) ([]*resource, error) {
+	var found []*resource
+	query := url.Values{param: {value}, "_count": {pageSize}}
+	err := s.pages(ctx, kind, query, userPages, func(page []json.RawMessage) error {
+		for _, raw := range page {
+			r, err := parseResource(kind, raw)
+			if err != nil {
+				return s.api.unexpected("search "+kind, "a resource that cannot be read")
+			}
+			seen := slices.ContainsFunc(found, func(other *resource) bool { return other.id == r.id })
+			if !seen && !r.replaced && fits(r) {
+				found = append(found, r)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (s *Service) findIdentifier(ctx context.Context, kind string, i identifier) ([]*resource, error) {
+	return s.find(ctx, kind, "identifier", i.token(), func(r *resource) bool { return r.has(i) })
+}
+
+// byUser finds what carries a user's id, the one to use in front.
+func (s *Service) byUser(ctx context.Context, kind, userID string) ([]*resource, error) {
+	found, err := s.findIdentifier(ctx, kind, identifier{systemUserID, userID})
+	first(found)
+	return found, err
+}
+
+// byNumber finds what was written by us for a number, else what somebody typed.
+func (s *Service) byNumber(ctx context.Context, kind string, u User, but []string) ([]*resource, error) {
+	left := func(found []*resource) []*resource {
+		return slices.DeleteFunc(found, func(r *resource) bool { return slices.Contains(but, r.ref()) })
+	}
+	found, err := s.findIdentifier(ctx, kind, u.whatsapp())
+	if found = left(found); err != nil || len(found) > 0 {
+		return found, err
+	}
+	spellings := []string{u.Number.Digits(), u.Number.E164()}
+	found, err = s.find(ctx, kind, "phone", strings.Join(spellings, ","), func(r *resource) bool {
+		return slices.ContainsFunc(r.phones, func(p string) bool { return slices.Contains(spellings, p) })
+	})
+	return left(found), err
+}
+
+// read gets the current version of a resource. Searches may lag behind.
+func (s *Service) read(ctx context.Context, kind, id string) (*resource, error) {
+	op := "read " + kind
+	a, err := s.api.do(ctx, request{op: op, method: http.MethodGet, path: kind + "/" + id, named: true})
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseResource(kind, a.body)
+	if err != nil || r.id != id {
+		return nil, s.api.unexpected(op, "another resource, or none that can be read")
+	}
+	if a.etag != "" {
+		r.etag = a.etag
+	}
+	return r, nil
+}
+
+func (u User) whatsapp() identifier { return identifier{systemWhatsApp, u.Number.Digits()} }
+
+func (u User) userID() identifier { return identifier{systemUserID, u.ID} }
+
+// pause waits a moment before the next try, so that writers who met do not meet again.
+func pause(ctx context.Context, try int) {
+	t := time.NewTimer(time.Duration(try+1) * (5*time.Millisecond + rand.N(15*time.Millisecond)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
