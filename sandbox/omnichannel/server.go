@@ -37,6 +37,13 @@ type Contact struct {
 	Renames []string // names that it had before, oldest first
 }
 
+// copy shares nothing with c.
+func (c *Contact) copy() Contact {
+	one := *c
+	one.Renames = append([]string(nil), c.Renames...)
+	return one
+}
+
 // Server is a running stand-in. All its methods may be called from any goroutine.
 type Server struct {
 	o      Options
@@ -152,9 +159,7 @@ func (s *Server) Contacts() []Contact {
 	defer s.mu.Unlock()
 	list := make([]Contact, 0, len(s.contacts))
 	for _, c := range s.contacts {
-		one := *c
-		one.Renames = append([]string(nil), c.Renames...)
-		list = append(list, one)
+		list = append(list, c.copy())
 	}
 	return list
 }
@@ -164,7 +169,7 @@ func (s *Server) Contacts() []Contact {
 func (s *Server) Put(phone, name string) Contact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return *s.modify(phone, name)
+	return s.modify(phone, name).copy()
 }
 
 // Calls counts the requests to known paths. What a fault answered is counted too.
