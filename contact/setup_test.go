@@ -129,9 +129,10 @@ func (r *records) SaveContact(_ context.Context, c contact.Record) error {
 
 // pacer counts, and never makes anybody wait.
 type pacer struct {
-	waits  int
-	pauses []time.Duration
-	err    error
+	waits    int
+	pauses   []time.Duration
+	err      error // of Wait
+	pauseErr error
 }
 
 func (p *pacer) Wait(context.Context) error {
@@ -141,7 +142,7 @@ func (p *pacer) Wait(context.Context) error {
 
 func (p *pacer) Pause(_ context.Context, d time.Duration) error {
 	p.pauses = append(p.pauses, d)
-	return p.err
+	return p.pauseErr
 }
 
 // output is what a log writes.
