@@ -27,7 +27,8 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &p) && p.Permanent()
 }
 
-// afterError asks for another run at a time of the handler's choosing.
+// afterError asks for another run at a time of the handler's choosing. Any error in a chain with a method
+// RetryAfter() (time.Duration, bool) that answers true does the same.
 type afterError struct {
 	wait time.Duration
 	err  error
@@ -42,15 +43,18 @@ func (e *afterError) Error() string {
 
 func (e *afterError) Unwrap() error { return e.err }
 
+func (e *afterError) RetryAfter() (time.Duration, bool) { return e.wait, true }
+
 // After makes the job run again after d without counting the attempt: the handler did nothing wrong, the time was not
 // right. err says why and may be nil. After wins over Permanent.
 func After(d time.Duration, err error) error { return &afterError{wait: max(0, d), err: err} }
 
 // asAfter tells whether err asks for another run, and when.
 func asAfter(err error) (time.Duration, bool) {
-	var a *afterError
+	var a interface{ RetryAfter() (time.Duration, bool) }
 	if !errors.As(err, &a) {
 		return 0, false
 	}
-	return a.wait, true
+	wait, ok := a.RetryAfter()
+	return max(0, wait), ok
 }

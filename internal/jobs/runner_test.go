@@ -171,6 +171,8 @@ func TestAnErrorDecidesWhatBecomesOfTheJob(t *testing.T) {
 		"own permanent type": {ownPermanent{}, "dead", 0},
 		"later":              {After(time.Hour, failure), "ready", 0},
 		"later wins":         {After(time.Hour, Permanent(failure)), "ready", 0},
+		"own later type":     {fmt.Errorf("sync: %w", ownLater{true}), "ready", 0},
+		"not later":          {ownLater{false}, "ready", 1},
 		"plain":              {failure, "ready", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,6 +192,12 @@ func TestAnErrorDecidesWhatBecomesOfTheJob(t *testing.T) {
 	require.Equal(t, "asked to run again later", After(time.Second, nil).Error())
 	require.False(t, IsPermanent(nil))
 }
+
+// ownLater is how a room that does not know this package asks for another run.
+type ownLater struct{ later bool }
+
+func (ownLater) Error() string                       { return "busy" }
+func (e ownLater) RetryAfter() (time.Duration, bool) { return time.Hour, e.later }
 
 type ownPermanent struct{}
 
