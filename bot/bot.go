@@ -60,7 +60,7 @@ func (b *Bot) Receive(ctx context.Context, m Message) error {
 	t := ticket{Digits: m.From.Digits(), Chat: m.Chat, ID: m.ID, SentAt: m.SentAt.UnixMilli()}
 	switch {
 	case b.phrases.match(m.Text):
-		return b.takeLogin(ctx, t)
+		return b.takeLogin(ctx, t, m.PushName)
 	case b.isCommand(m.From, m.Text):
 		return b.takeCommand(ctx, t, m.Text)
 	default:
@@ -85,29 +85,30 @@ func (b *Bot) Handlers() map[string]jobs.Handler {
 // takeLogin accepts a login request. Requests of one number are worked one at a time and in order, but those that are
 // late on arrival, as after an outage, stand in a queue of their own: they may have to wait for the budget of notices,
 // and a fresh tap must not wait behind them.
-func (b *Bot) takeLogin(ctx context.Context, t ticket) error {
+func (b *Bot) takeLogin(ctx context.Context, t ticket, pushName string) error {
 	serial := "login:" + t.Digits
 	if b.isStale(t) {
 		t.Late = true
 		serial = "late:" + t.Digits
 	}
 	limit := gateLimit(b.cfg.Limits.Number)
-	return b.accept(ctx, kindLogin, limit, t, jobs.New{Kind: JobLogin, Serial: serial})
+	return b.accept(ctx, limit, t, Accepted{Kind: kindLogin, Name: pushName, Job: jobs.New{Kind: JobLogin, Serial: serial}})
 }
 
-// accept commits a message with its job, unless the sender floods us.
-func (b *Bot) accept(ctx context.Context, kind string, limit int, t ticket, j jobs.New) error {
+// accept commits a message with its job, unless the sender floods us. It completes a with what t says.
+func (b *Bot) accept(ctx context.Context, limit int, t ticket, a Accepted) error {
+	kind := a.Kind
 	key := gateKeyOf(kind, t.sender(), t.sentAt())
 	if !b.gate.enter(key, limit, b.cfg.Now()) {
 		b.cfg.Counter.Count(kind, countFlood)
 		return nil
 	}
 	var err error
-	j.Key = b.replyID(t, purposeAnswer)
-	if j.Payload, err = t.payload(); err != nil {
+	a.Sender, a.ID, a.At, a.Job.Key = t.sender(), t.ID, t.sentAt(), b.replyID(t, purposeAnswer)
+	if a.Job.Payload, err = t.payload(); err != nil {
 		return err
 	}
-	fresh, err := b.cfg.Inbox.Accept(ctx, Accepted{Sender: t.sender(), ID: t.ID, At: t.sentAt(), Kind: kind, Job: j})
+	fresh, err := b.cfg.Inbox.Accept(ctx, a)
 	if err != nil {
 		b.gate.leave(key)
 		return fmt.Errorf("accept message: %w", err)

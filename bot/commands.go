@@ -156,5 +156,5 @@ func (b *Bot) takeCommand(ctx context.Context, t ticket, text string) error {
 		t.Command = row.name
 		t.Words = words[:min(row.words, len(words))]
 	}
-	return b.accept(ctx, kindCommand, gateLeast, t, jobs.New{Kind: JobCommand, Serial: "command:" + t.Digits})
+	return b.accept(ctx, gateLeast, t, Accepted{Kind: kindCommand, Job: jobs.New{Kind: JobCommand, Serial: "command:" + t.Digits}})
 }

@@ -21,7 +21,7 @@ func (b *Bot) takeOther(ctx context.Context, t ticket) error {
 		return nil
 	}
 	t.Reply = replyOther
-	return b.accept(ctx, kindOther, gateOther, t, jobs.New{Kind: JobReply, Serial: "other:" + t.sender()})
+	return b.accept(ctx, gateOther, t, Accepted{Kind: kindOther, Job: jobs.New{Kind: JobReply, Serial: "other:" + t.sender()}})
 }
 
 // sendReply works a job of kind reply.send: one of the replies that a sender gets once a day.

@@ -15,5 +15,5 @@ func (b *Bot) ReceiveStranger(ctx context.Context, s Stranger) error {
 		return b.takeOther(ctx, t)
 	}
 	t.Reply = replyStranger
-	return b.accept(ctx, kindStranger, gateLeast, t, jobs.New{Kind: JobReply, Serial: "stranger:" + t.Chat})
+	return b.accept(ctx, gateLeast, t, Accepted{Kind: kindStranger, Job: jobs.New{Kind: JobReply, Serial: "stranger:" + t.Chat}})
 }

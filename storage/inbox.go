@@ -33,6 +33,9 @@ func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context
 			return err
 		}
 		fresh = true
+		if err := notePushName(ctx, q, a, s.now()); err != nil {
+			return err
+		}
 		_, err = addJob(ctx, q, a.Job, "", s.now())
 		return err
 	})
@@ -43,6 +46,29 @@ func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context
 		s.jobsAdded()
 	}
 	return fresh, nil
+}
+
+// notePushName remembers what the sender of a message calls themselves, for the contact that a sign-in may make. A name
+// that is known is not written again within a day.
+func notePushName(ctx context.Context, q querier, a bot.Accepted, now time.Time) error {
+	if a.Name == "" {
+		return nil
+	}
+	_, err := change(ctx, q, `INSERT INTO push_names (number, name, at) VALUES ($1, $2, $3)
+		ON CONFLICT (number) DO UPDATE SET name = excluded.name, at = excluded.at
+		WHERE push_names.name <> excluded.name OR push_names.at < excluded.at - 86400000`,
+		name(a.Sender), sentence(a.Name), millis(now))
+	return err
+}
+
+// PushName is what the number's owner calls themselves in WhatsApp; empty: not known, or long ago.
+func (s *Store) PushName(ctx context.Context, n phone.Number) (string, error) {
+	var found string
+	_, err := one(ctx, s.engine.reader(), `SELECT name FROM push_names WHERE number = $1`, []any{n.Digits()}, &found)
+	if err != nil {
+		return "", fmt.Errorf("push name: %w", classify(err))
+	}
+	return found, nil
 }
 
 // Refused implements [bot.Inbox]. The first reason stays; a message that was purged meanwhile is no error.

@@ -14,7 +14,8 @@ type Retention struct {
 	DeadJobs time.Duration // jobs that were laid aside
 	Links    time.Duration // links, after they were made
 	Intents  time.Duration // closed intents
-	Chats    time.Duration // when a human last wrote
+	Chats    time.Duration // when a human last wrote, and what users call themselves
+	Cases    time.Duration // cases of Patients, after they were settled
 	Audit    time.Duration
 }
 
@@ -23,12 +24,12 @@ type Retention struct {
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{Messages: 30 * day, Jobs: day, DeadJobs: 90 * day, Links: 7 * day, Intents: 7 * day, Chats: 30 * day,
-		Audit: 730 * day}
+		Cases: 90 * day, Audit: 730 * day}
 }
 
 // Purged counts what a purge removed.
 type Purged struct {
-	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, Audit int64
+	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Audit int64
 }
 
 // purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
@@ -57,6 +58,10 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 			(SELECT reply_id FROM links WHERE created_at < $1 AND state <> 'consuming' ORDER BY created_at LIMIT $2)`},
 		{&p.Chats, r.Chats, `DELETE FROM chats WHERE human_at < $1 AND chat IN
 			(SELECT chat FROM chats WHERE human_at < $1 ORDER BY human_at LIMIT $2)`},
+		{&p.PushNames, r.Chats, `DELETE FROM push_names WHERE at < $1 AND number IN
+			(SELECT number FROM push_names WHERE at < $1 ORDER BY at LIMIT $2)`},
+		{&p.Cases, r.Cases, `DELETE FROM cases WHERE id IN
+			(SELECT id FROM cases WHERE state = 'closed' AND opened_at < $1 ORDER BY opened_at LIMIT $2)`},
 	}
 	for _, step := range steps {
 		if step.keep <= 0 {
