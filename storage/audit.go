@@ -19,6 +19,9 @@ const (
 	EventRetry     = "job retried"       // a person retried a dead job
 	EventPurge     = "audit purged"      // rows were deleted by retention
 	EventKey       = "seal key replaced" // the database belongs to another sealing key from now on
+	EventCase      = "case opened"       // a user's Patient waits for a person's decision
+	EventDecided   = "case decided"      // a person decided
+	EventClaimed   = "guest claimed"     // a guest's records were given to the user
 )
 
 // AuditRow is one thing that happened. Rows are only ever added; the database itself refuses to change them, and to

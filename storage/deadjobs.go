@@ -48,14 +48,10 @@ func (s *Store) ListJobs(ctx context.Context, states ...JobState) ([]JobInfo, er
 		if state == JobDone || state == JobDead {
 			order = "finished_at" // has an index of its own for these
 		}
-		err := each(ctx, s.engine.reader(), fmt.Sprintf(`SELECT id, kind, state, attempts, created_at, run_at,
-			finished_at, reason FROM jobs WHERE state = '%s' ORDER BY %s DESC LIMIT %d`, state, order, maxListed), nil,
+		err := each(ctx, s.engine.reader(), fmt.Sprintf(`SELECT %s FROM jobs WHERE state = '%s' ORDER BY %s DESC LIMIT %d`,
+			jobColumns, state, order, maxListed), nil,
 			func(rows *sql.Rows) error {
-				var j JobInfo
-				var created, run int64
-				var finished sql.NullInt64
-				err := rows.Scan(&j.ID, &j.Kind, &j.State, &j.Attempts, &created, &run, &finished, &j.Reason)
-				j.CreatedAt, j.RunAt, j.FinishedAt = at(created), at(run), at(finished.Int64)
+				j, err := scanJob(rows)
 				found = append(found, j)
 				return err
 			})
@@ -64,6 +60,72 @@ func (s *Store) ListJobs(ctx context.Context, states ...JobState) ([]JobInfo, er
 		}
 	}
 	return found, nil
+}
+
+// Job shows one job; [ErrNoJob] when there is none of this id.
+func (s *Store) Job(ctx context.Context, id int64) (JobInfo, error) {
+	var j JobInfo
+	found := false
+	err := each(ctx, s.engine.reader(), `SELECT `+jobColumns+` FROM jobs WHERE id = $1`, []any{id}, func(rows *sql.Rows) (err error) {
+		found = true
+		j, err = scanJob(rows)
+		return err
+	})
+	switch {
+	case err != nil:
+		return JobInfo{}, fmt.Errorf("look up job: %w", classify(err))
+	case !found:
+		return JobInfo{}, ErrNoJob
+	}
+	return j, nil
+}
+
+const jobColumns = "id, kind, state, attempts, created_at, run_at, finished_at, reason"
+
+func scanJob(rows *sql.Rows) (JobInfo, error) {
+	var j JobInfo
+	var created, run int64
+	var finished sql.NullInt64
+	err := rows.Scan(&j.ID, &j.Kind, &j.State, &j.Attempts, &created, &run, &finished, &j.Reason)
+	j.CreatedAt, j.RunAt, j.FinishedAt = at(created), at(run), at(finished.Int64)
+	return j, err
+}
+
+// CountJobs counts the jobs of each state.
+func (s *Store) CountJobs(ctx context.Context) (map[JobState]int, error) {
+	counts := map[JobState]int{}
+	err := each(ctx, s.engine.reader(), `SELECT state, COUNT(*) FROM jobs GROUP BY state`, nil, func(rows *sql.Rows) error {
+		var state string
+		var n int
+		err := rows.Scan(&state, &n)
+		counts[JobState(state)] = n
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count jobs: %w", classify(err))
+	}
+	return counts, nil
+}
+
+// RetryJobs makes every dead job ready again, as [Store.RetryJob] does one, and tells how many.
+func (s *Store) RetryJobs(ctx context.Context) (int, error) {
+	var revived int64
+	err := s.write(ctx, func(ctx context.Context, q querier) (err error) {
+		now := s.now()
+		revived, err = change(ctx, q, `UPDATE jobs SET state = 'ready', attempts = 0, run_at = $1, finished_at = NULL
+			WHERE state = 'dead'`, millis(now))
+		if err != nil || revived == 0 {
+			return err
+		}
+		return appendAudit(ctx, q, AuditRow{At: now, Event: EventRetry, Detail: map[string]any{"jobs": revived}})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("retry jobs: %w", err)
+	}
+	if revived > 0 {
+		s.jobsAdded()
+	}
+	return int(revived), nil
 }
 
 // RetryJob makes a dead job ready again, with its attempts forgotten, and notes that in the audit. ErrNoDeadJob when

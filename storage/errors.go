@@ -23,12 +23,18 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrNewer says that a newer konsulin-bot has changed the database.
 	ErrNewer = errors.New("the database belongs to a newer version of konsulin-bot")
+	// ErrNoJob says that there is no job of that id, or none any more.
+	ErrNoJob = errors.New("no job has this id")
 	// ErrNoDeadJob says that there is no job of that id that was laid aside.
 	ErrNoDeadJob = errors.New("no dead job has this id")
 	// ErrOtherKey says that links of other processes of this database would not open here, and that replies would be
 	// sent twice.
 	ErrOtherKey = errors.New("this process has another sealing key than the database's: give every process the same " +
 		"auth.seal_key_file; when that key is lost for good, the database must be told to take the new one")
+	// ErrNoOpenCase says that there is no case of that id that waits for a decision.
+	ErrNoOpenCase = errors.New("no open case has this id")
+	// ErrNotACandidate says that the approved resource is none of the case's.
+	ErrNotACandidate = errors.New("name one of the case's resources")
 	// ErrLineLost says that this process does not own the line any more.
 	ErrLineLost = errors.New("this process does not own the WhatsApp line any more")
 )

@@ -7,9 +7,9 @@ import (
 
 // The states of a user's Patient, as pages tell them.
 const (
-	patientPending = "pending"
-	patientLinked  = "linked"
-	patientReview  = "review"
+	PatientPending = "pending"
+	PatientLinked  = "linked"
+	PatientReview  = "review"
 )
 
 // PatientState tells how far the user's Patient is, by nothing but the fhir.sync job of the user's newest sign-in:
@@ -29,10 +29,10 @@ func (s *Store) PatientState(ctx context.Context, userID string) (string, error)
 	case err != nil:
 		return "", fmt.Errorf("patient state: %w", classify(err))
 	case state == string(JobDead):
-		return patientReview, nil
+		return PatientReview, nil
 	case !signedIn, state == string(JobReady), state == string(JobRunning):
-		return patientPending, nil
+		return PatientPending, nil
 	default:
-		return patientLinked, nil
+		return PatientLinked, nil
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -32,7 +32,10 @@ type Store struct {
 	now       func() time.Time
 	dir       string // SQLite: absolute
 	lineLease time.Duration
-	onJobs    atomic.Pointer[func()]
+
+	mu     sync.Mutex
+	onJobs map[int]func() // who is told of new jobs
+	lastID int            // of onJobs
 }
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -112,18 +115,28 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) LineDB() (db *sql.DB, dialect string) { return s.engine.lineDB() }
 
 // OnNewJobs has f called after every commit that made a job ready in this process, so that a runner need not wait for
-// its next look. f must not block. There is one f; nil removes it.
-func (s *Store) OnNewJobs(f func()) {
-	if f == nil {
-		s.onJobs.Store(nil)
-		return
+// its next look. f must not block. stop ends that.
+func (s *Store) OnNewJobs(f func()) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.onJobs == nil {
+		s.onJobs = map[int]func(){}
 	}
-	s.onJobs.Store(&f)
+	s.lastID++
+	id := s.lastID
+	s.onJobs[id] = f
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.onJobs, id)
+	}
 }
 
 func (s *Store) jobsAdded() {
-	if f := s.onJobs.Load(); f != nil {
-		(*f)()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.onJobs {
+		f()
 	}
 }
 

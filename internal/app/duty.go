@@ -52,8 +52,7 @@ func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
 // they are about to. When the line is lost, it is hung up first: it belongs to another process.
 func (d *duty) run(ctx context.Context, a *App, lost <-chan struct{}) error {
 	a.watch.follow(d.line)
-	a.store.OnNewJobs(d.runner.Wake)
-	defer a.store.OnNewJobs(nil)
+	defer a.store.OnNewJobs(d.runner.Wake)()
 	defer a.watch.follow(nil)
 
 	lineCtx, hangUp := context.WithCancel(context.WithoutCancel(ctx))
