@@ -76,6 +76,9 @@ func (s *Service) consumePOST(
 		s.excuse(options.Res, ReasonNewLink)
 		return resp, nil
 	}
+	if s.cfg.Await != nil {
+		s.cfg.Await(ctx, who.ID)
+	}
 	resp.OK = &struct {
 		CreatedNewUser bool
 		User           plessmodels.User

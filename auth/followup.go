@@ -33,6 +33,9 @@ func (f FollowUp) Number() (phone.Number, error) { return phone.FromDigits(f.Dig
 // Format keeps every verb of fmt from printing the number.
 func (f FollowUp) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "follow-up of "+f.Intent) }
 
+// FHIRSerial is the serial of all work on a number's resources: one at a time, in order, by whichever process.
+func FHIRSerial(n phone.Number) string { return "fhir:" + n.Digits() }
+
 // followUps are the jobs of a sign-in: one of each kind per intent, those for one number one after the other.
 func followUps(in SignIn) ([]jobs.New, error) {
 	digits := in.Number.Digits()
@@ -43,11 +46,11 @@ func followUps(in SignIn) ([]jobs.New, error) {
 		return nil, fmt.Errorf("follow-up jobs: %w", err)
 	}
 	added := []jobs.New{
-		{Kind: JobFHIRSync, Key: in.Intent, Serial: "fhir:" + digits, Payload: payload},
+		{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload},
 		{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload},
 	}
 	if in.Guest != "" {
-		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: "fhir:" + digits, Payload: payload})
+		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload})
 	}
 	return added, nil
 }

@@ -9,20 +9,26 @@ import (
 	"github.com/supertokens/supertokens-golang/supertokens"
 )
 
-// ensureRole gives the default role to a user who has none. Doing it again changes nothing.
-func (s *Service) ensureRole(ctx context.Context, userID string) error {
+// Roles are the roles of a user, as the core knows them now.
+func (s *Service) Roles(ctx context.Context, userID string) ([]string, error) {
 	const op = "roles of user"
 	has, err := call(ctx, s.core, op, func(uc supertokens.UserContext) (userrolesmodels.GetRolesForUserResponse, error) {
 		return userroles.GetRolesForUser(s.cfg.Tenant, userID, uc)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if has.OK == nil {
-		return s.core.explain(op, errUnexpected)
+		return nil, s.core.explain(op, errUnexpected)
 	}
-	if len(has.OK.Roles) > 0 {
-		return nil
+	return has.OK.Roles, nil
+}
+
+// ensureRole gives the default role to a user who has none. Doing it again changes nothing.
+func (s *Service) ensureRole(ctx context.Context, userID string) error {
+	has, err := s.Roles(ctx, userID)
+	if err != nil || len(has) > 0 {
+		return err
 	}
 	known, err := s.addRole(ctx, userID)
 	if err != nil || known {

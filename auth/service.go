@@ -56,6 +56,9 @@ type Config struct {
 
 	Guest func(*http.Request) string // the guest id of the browser, empty for none; nil: nobody has one
 	Wake  func()                     // called after jobs were added; nil: nobody needs waking
+	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a
+	// moment for what the front end looks at first. nil: nothing to wait for.
+	Await func(ctx context.Context, userID string)
 	Now   func() time.Time           // nil: the system's clock
 	Log   zerolog.Logger
 }
