@@ -20,6 +20,7 @@ type sessionReport struct {
 	UserID    string    `json:"userId"`
 	Roles     []string  `json:"roles"`
 	Patient   string    `json:"patient"`            // pending, linked or review
+	Notice    string    `json:"notice,omitempty"`   // what to tell the user about a Patient in review, in their language
 	CreatedAt time.Time `json:"createdAt,omitzero"` // absent when not known
 }
 
@@ -47,8 +48,16 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) {
 	if roles == nil {
 		roles = []string{}
 	}
+	notice := ""
+	if patient == "review" {
+		tag, _ := s.texts.choose(r)
+		if notice, err = s.texts.say(tag, "patient.review"); err != nil {
+			zerolog.Ctx(r.Context()).Error().Err(err).Msg("the notice about a Patient in review cannot be written")
+		}
+		w.Header().Set("Vary", "Accept-Language")
+	}
 	writeJSON(w, http.StatusOK, sessionReport{
-		SignedIn: true, UserID: who.UserID, Roles: roles, Patient: patient, CreatedAt: who.CreatedAt.UTC(),
+		SignedIn: true, UserID: who.UserID, Roles: roles, Patient: patient, Notice: notice, CreatedAt: who.CreatedAt.UTC(),
 	})
 }
 

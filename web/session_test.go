@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -16,14 +17,31 @@ func TestSessionTellsWhoIsSignedIn(t *testing.T) {
 	b := setup(t)
 	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.FixedZone("WIB", 7*3600))
 	b.sessions.who = &auth.Session{Handle: "handle", UserID: "user-1", Roles: []string{"Patient"}, CreatedAt: at}
-	b.patients.state = "review"
 	w := b.get(t, sessionPath)
 	require.Equal(t, http.StatusOK, w.Code)
-	require.JSONEq(t, `{"signedIn":true,"userId":"user-1","roles":["Patient"],"patient":"review",
+	require.JSONEq(t, `{"signedIn":true,"userId":"user-1","roles":["Patient"],"patient":"linked",
 		"createdAt":"2026-03-01T05:30:00Z"}`, w.Body.String())
 
 	b.sessions.who.Roles = nil
 	require.Contains(t, b.get(t, sessionPath).Body.String(), `"roles":[]`)
+}
+
+func TestSessionSaysInTheUsersLanguageThatThePatientIsInReview(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sessions.who = &auth.Session{UserID: "user-1"}
+	b.patients.state = "review"
+	said := map[string]string{}
+	for _, lang := range []string{"id", "en"} {
+		var body struct{ Patient, Notice string }
+		w := b.get(t, sessionPath+"?lang="+lang)
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
+		require.Equal(t, "review", body.Patient)
+		require.NotEmpty(t, body.Notice)
+		require.Contains(t, w.Header().Values("Vary"), "Accept-Language")
+		said[lang] = body.Notice
+	}
+	require.NotEqual(t, said["id"], said["en"])
 }
 
 func TestSessionDoesNotInventWhenItBegan(t *testing.T) {
