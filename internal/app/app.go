@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +36,12 @@ type App struct {
 	keys  keys
 	store *storage.Store
 	auth  *auth.Service
+	after *followUps
 	web   *http.Server
 	tcp   net.Listener
 	watch *lineWatch
+
+	process string // tells this process from others, and from its former lives
 
 	tenure *storage.Tenure // SQLite: the data directory is ours from New on
 }
@@ -53,7 +57,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if opt.LogTo == nil {
 		opt.LogTo = os.Stderr
 	}
-	a := &App{cfg: cfg, opt: opt, watch: newLineWatch(opt.Now)}
+	a := &App{cfg: cfg, opt: opt, watch: newLineWatch(opt.Now), process: rand.Text()}
 	if a.log, err = newLogger(cfg.Log, opt.LogTo); err != nil {
 		return nil, err
 	}
@@ -82,6 +86,9 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.auth, err = auth.New(ctx, authConfig(a)); err != nil {
 		return nil, fmt.Errorf("sign-in: %w", err)
 	}
+	if a.after, err = newFollowUps(a, a.auth); err != nil {
+		return nil, err
+	}
 	pages, err := web.New(webConfig(a))
 	if err != nil {
 		return nil, err
@@ -104,6 +111,9 @@ func (a *App) Close() error {
 	var errs []error
 	if a.tcp != nil {
 		_ = a.tcp.Close() // closed already when the server ran
+	}
+	if a.after != nil {
+		a.after.close()
 	}
 	if a.auth != nil {
 		errs = append(errs, a.auth.Close())

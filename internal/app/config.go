@@ -13,6 +13,8 @@ type Config struct {
 	Storage  StorageConfig  `yaml:"storage"  envPrefix:"STORAGE_"`
 	WhatsApp WhatsAppConfig `yaml:"whatsapp" envPrefix:"WHATSAPP_"`
 	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
+	FHIR     FHIRConfig     `yaml:"fhir"     envPrefix:"FHIR_"`
+	Contact  ContactConfig  `yaml:"contact"  envPrefix:"CONTACT_"`
 	Login    LoginConfig    `yaml:"login"    envPrefix:"LOGIN_"`
 	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
 	Web      WebConfig      `yaml:"web"      envPrefix:"WEB_"`
@@ -66,6 +68,32 @@ type AuthConfig struct {
 	CookieSameSite  string        `yaml:"cookie_same_site"  env:"COOKIE_SAME_SITE"  validate:"oneof=lax strict none"`
 	DefaultRole     string        `yaml:"default_role"      env:"DEFAULT_ROLE"      validate:"required"`
 	SealKeyFile     string        `yaml:"seal_key_file"     env:"SEAL_KEY_FILE"`
+}
+
+// FHIRConfig is the FHIR server that keeps the Patients.
+type FHIRConfig struct {
+	BaseURL        string        `yaml:"base_url"         env:"BASE_URL"         validate:"omitempty,http_url"`
+	Auth           string        `yaml:"auth"             env:"AUTH"             validate:"oneof=none bearer basic api_key"`
+	User           string        `yaml:"user"             env:"USER"             validate:"required_if=Auth basic"`
+	Secret         Secret        `yaml:"secret"           env:"SECRET"`
+	SecretFile     string        `yaml:"secret_file"      env:"SECRET_FILE"`
+	APIKeyHeader   string        `yaml:"api_key_header"   env:"API_KEY_HEADER"   validate:"required,headername"`
+	Timeout        time.Duration `yaml:"timeout"          env:"TIMEOUT"          validate:"min=1s,max=15s"`
+	Telecom        string        `yaml:"telecom"          env:"TELECOM"          validate:"oneof=digits e164"`
+	WaitForPatient time.Duration `yaml:"wait_for_patient" env:"WAIT_FOR_PATIENT" validate:"min=0s,max=5s"`
+	Workers        int           `yaml:"workers"          env:"WORKERS"          validate:"min=1,max=64"`
+}
+
+// ContactConfig is the webhook that keeps the contacts of the omnichannel system.
+type ContactConfig struct {
+	BaseURL     string        `yaml:"base_url"     env:"BASE_URL"     validate:"omitempty,http_url"`
+	Auth        string        `yaml:"auth"         env:"AUTH"         validate:"oneof=none jwt api_key standard_webhooks"`
+	Secret      Secret        `yaml:"secret"       env:"SECRET"`
+	SecretFile  string        `yaml:"secret_file"  env:"SECRET_FILE"`
+	Subject     string        `yaml:"subject"      env:"SUBJECT"      validate:"required_if=Auth jwt,max=200"`
+	Timeout     time.Duration `yaml:"timeout"      env:"TIMEOUT"      validate:"min=1s,max=30s"`
+	PerMinute   int           `yaml:"per_minute"   env:"PER_MINUTE"   validate:"min=1,max=6000"`
+	DefaultName string        `yaml:"default_name" env:"DEFAULT_NAME" validate:"required,max=100"`
 }
 
 // LoginConfig is what starts a login and how often.
@@ -147,6 +175,13 @@ func Default() Config {
 			CoreURI: "http://127.0.0.1:3567", CoreTimeout: 5 * time.Second, Tenant: "public", AppName: "Konsulin",
 			APIDomain: "http://127.0.0.1:8080", WebsiteDomain: "http://127.0.0.1:8080",
 			APIBasePath: "/auth", WebsiteBasePath: "/auth", CookieSameSite: "lax", DefaultRole: "Patient",
+		},
+		FHIR: FHIRConfig{
+			Auth: "none", APIKeyHeader: "X-API-Key", Timeout: 10 * time.Second, Telecom: "digits",
+			WaitForPatient: 2 * time.Second, Workers: 8,
+		},
+		Contact: ContactConfig{
+			Auth: "none", Subject: "konsulin-bot", Timeout: 10 * time.Second, PerMinute: 50, DefaultName: "Konsulin user",
 		},
 		Login: LoginConfig{
 			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},

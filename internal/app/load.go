@@ -174,6 +174,8 @@ func readSecrets(cfg *Config) error {
 	}{
 		{"auth.api_key", cfg.Auth.APIKeyFile, &cfg.Auth.APIKey},
 		{"storage.dsn", cfg.Storage.DSNFile, &cfg.Storage.DSN},
+		{"fhir.secret", cfg.FHIR.SecretFile, &cfg.FHIR.Secret},
+		{"contact.secret", cfg.Contact.SecretFile, &cfg.Contact.Secret},
 	} {
 		if s.file == "" {
 			continue

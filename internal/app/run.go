@@ -27,6 +27,10 @@ func (a *App) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.onDuty(ctx) })
 	g.Go(func() error { return every(ctx, reconcileEvery, time.Minute, a.reconcile) })
 	g.Go(func() error { return every(ctx, purgeEvery, purgeEvery, a.purge) })
+	for _, r := range a.after.runners {
+		defer a.store.OnNewJobs(r.Wake)()
+		g.Go(func() error { return r.Run(ctx) })
+	}
 	err = g.Wait()
 	a.log.Info().Msg("stopped")
 	return err

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-playground/validator/v10"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
@@ -24,6 +25,7 @@ func validate(cfg Config) error {
 		"origin":     isOrigin,
 		"basepath":   isBasePath,
 		"returnpath": returnpath.Safe,
+		"headername": isHeaderName,
 	} {
 		check := ok
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return check(fl.Field().String()) }); err != nil {
@@ -69,8 +71,28 @@ func validateTogether(cfg Config) error {
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
 		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")
 	}
+	if cfg.Contact.BaseURL != "" && cfg.FHIR.BaseURL == "" {
+		return errors.New("contact.base_url: needs fhir.base_url; the contact's name and id live in the Patient")
+	}
+	if err := needsSecret("fhir", cfg.FHIR.Auth, cfg.FHIR.Secret); err != nil {
+		return err
+	}
+	if err := needsSecret("contact", cfg.Contact.Auth, cfg.Contact.Secret); err != nil {
+		return err
+	}
 	if len(cfg.Login.Phrases) > 0 && len(cfg.Login.Phrases[0]) > 200 {
 		return errors.New("login.phrases: the first phrase is the text of the wa.me link; keep it below 200 bytes")
+	}
+	return nil
+}
+
+// needsSecret checks that a way to authenticate has what it needs, and that nobody believes in a secret that is not used.
+func needsSecret(section, auth string, secret Secret) error {
+	switch {
+	case auth != "none" && secret == "":
+		return fmt.Errorf("%s.secret: needed when %s.auth is %s (or %s.secret_file)", section, section, auth, section)
+	case auth == "none" && secret != "":
+		return fmt.Errorf("%s.auth: none does not use %s.secret; say how it is to be used, or leave it out", section, section)
 	}
 	return nil
 }
@@ -81,7 +103,8 @@ func should(e validator.FieldError) string {
 	case "required":
 		return "must be set"
 	case "required_if":
-		return "must be set when replies.other_text is reply"
+		field, value, _ := strings.Cut(e.Param(), " ")
+		return "must be set when " + keyBeside(e.Namespace(), field) + " is " + value
 	case "oneof":
 		return "must be one of: " + strings.Join(strings.Fields(e.Param()), ", ")
 	case "min":
@@ -98,6 +121,8 @@ func should(e validator.FieldError) string {
 		return "must start with / and have no / at its end, such as /auth"
 	case "returnpath":
 		return "must be a path on the website that starts with one /"
+	case "headername":
+		return "must be the name of an HTTP header"
 	case "http_url":
 		return "must be an http or https URL"
 	case "hostname_port":
@@ -105,6 +130,19 @@ func should(e validator.FieldError) string {
 	default:
 		return "is not valid (" + e.Tag() + ")"
 	}
+}
+
+// keyBeside is the key of a field of the same section, such as replies.other_text for OtherText.
+func keyBeside(namespace, field string) string {
+	var key strings.Builder
+	for i, r := range field {
+		if i > 0 && unicode.IsUpper(r) {
+			key.WriteByte('_')
+		}
+		key.WriteRune(unicode.ToLower(r))
+	}
+	section := strings.TrimPrefix(namespace, "Config.")
+	return section[:strings.LastIndex(section, ".")+1] + key.String()
 }
 
 // envName is the variable that overrides a key.
@@ -124,6 +162,13 @@ func isOrigin(s string) bool {
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || (ip != nil && ip.IsLoopback())
 	return u.Scheme == "https" || (u.Scheme == "http" && loopback)
+}
+
+// isHeaderName accepts a token of RFC 9110.
+func isHeaderName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
 }
 
 func isBasePath(s string) bool {

@@ -10,6 +10,8 @@ import (
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/bot"
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/contact"
+	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/storage"
@@ -53,7 +55,43 @@ func authConfig(a *App) auth.Config {
 		AppName: cfg.AppName, APIDomain: cfg.APIDomain, WebsiteDomain: cfg.WebsiteDomain,
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
-		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Await: a.awaitPatient, Now: a.opt.Now, Log: a.log,
+	}
+}
+
+func fhirConfig(a *App, roles fhir.Roles) fhir.Config {
+	cfg := a.cfg.FHIR
+	out := fhir.Config{
+		BaseURL: cfg.BaseURL, Timeout: cfg.Timeout, Telecom: fhir.Spelling(cfg.Telecom),
+		Cases: a.store, Roles: roles, Audit: a.store, Now: a.opt.Now, Log: a.log,
+	}
+	switch secret := cfg.Secret.Reveal(); cfg.Auth {
+	case "bearer":
+		out.Bearer = secret
+	case "basic":
+		out.User, out.Password = cfg.User, secret
+	case "api_key":
+		out.APIKeyHeader, out.APIKey = cfg.APIKeyHeader, secret
+	}
+	return out
+}
+
+func contactConfig(a *App, patients *fhir.Service) contact.Config {
+	cfg := a.cfg.Contact
+	proof := contact.Auth{Kind: contact.Kind(cfg.Auth), Subject: cfg.Subject}
+	switch secret := cfg.Secret.Reveal(); proof.Kind {
+	case contact.JWT:
+		proof.KeyPEM = []byte(secret)
+	case contact.APIKey:
+		proof.APIKey = secret
+	case contact.StandardWebhooks:
+		proof.Secret = secret
+	}
+	return contact.Config{
+		BaseURL: cfg.BaseURL, Auth: proof, Timeout: cfg.Timeout, DefaultName: cfg.DefaultName,
+		Profiles: profiles{patients}, Names: a.store, Records: a.store,
+		Pacer: &pacer{budgets: a.store, every: time.Minute / time.Duration(cfg.PerMinute), now: a.opt.Now},
+		Now:   a.opt.Now, Log: a.log,
 	}
 }
 
