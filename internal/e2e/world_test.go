@@ -171,15 +171,31 @@ func (w *world) store() *storage.Store {
 	return s
 }
 
-// count asks the bot's database directly, for what no room tells.
-func (w *world) count(query string, args ...any) int {
+// database opens the bot's database directly, for what no room tells.
+func (w *world) database(mode string) *sql.DB {
 	w.t.Helper()
-	driver, dsn := "sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, "konsulin.db")+"?mode=ro&_busy_timeout=5000"
+	driver, dsn := "sqlite3", "file:"+filepath.Join(w.cfg.Storage.Dir, "konsulin.db")+"?mode="+mode+"&_busy_timeout=5000"
 	if w.cfg.Storage.Engine == storage.Postgres {
 		driver, dsn = "pgx", w.cfg.Storage.DSN.Reveal()
 	}
 	db, err := sql.Open(driver, dsn)
 	require.NoError(w.t, err)
+	return db
+}
+
+// change does what time or another program would do to the bot's database.
+func (w *world) change(statement string) {
+	w.t.Helper()
+	db := w.database("rw")
+	defer func() { require.NoError(w.t, db.Close()) }()
+	_, err := db.ExecContext(w.t.Context(), statement)
+	require.NoError(w.t, err)
+}
+
+// count asks the bot's database for a number.
+func (w *world) count(query string, args ...any) int {
+	w.t.Helper()
+	db := w.database("ro")
 	defer func() { require.NoError(w.t, db.Close()) }()
 	var n int
 	require.NoError(w.t, db.QueryRowContext(w.t.Context(), query, args...).Scan(&n))
