@@ -20,7 +20,7 @@ func TestErrorsNameNobody(t *testing.T) {
 	for kind, p := range proofs(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			w := setup(t, p.asks, func(c *contact.Config) { c.Auth, c.Timeout = p.auth, 100*time.Millisecond })
+			w := setup(t, p.asks, func(c *contact.Config) { c.Auth, c.Timeout = p.auth, 250*time.Millisecond })
 			w.names.name = "sari_99"
 			said := ""
 			try := func() {

@@ -142,8 +142,9 @@ func (s *Server) Close() error {
 	s.net.Lock()
 	defer s.net.Unlock()
 	s.net.closed = true
+	err := s.stop() // first, so that a request that Slow holds gets no answer any more
 	s.faults.close()
-	return s.stop()
+	return err
 }
 
 // Unknown lists what the stand-in did not know of requests: path, method, header, claim or field. Never a value.
