@@ -79,6 +79,7 @@ type FHIRConfig struct {
 	SecretFile     string        `yaml:"secret_file"      env:"SECRET_FILE"`
 	APIKeyHeader   string        `yaml:"api_key_header"   env:"API_KEY_HEADER"   validate:"required,headername"`
 	Timeout        time.Duration `yaml:"timeout"          env:"TIMEOUT"          validate:"min=1s,max=15s"`
+	Cooldown       time.Duration `yaml:"cooldown"         env:"COOLDOWN"         validate:"min=10ms,max=10m"`
 	Telecom        string        `yaml:"telecom"          env:"TELECOM"          validate:"oneof=digits e164"`
 	WaitForPatient time.Duration `yaml:"wait_for_patient" env:"WAIT_FOR_PATIENT" validate:"min=0s,max=5s"`
 	Workers        int           `yaml:"workers"          env:"WORKERS"          validate:"min=1,max=64"`
@@ -177,7 +178,8 @@ func Default() Config {
 			APIBasePath: "/auth", WebsiteBasePath: "/auth", CookieSameSite: "lax", DefaultRole: "Patient",
 		},
 		FHIR: FHIRConfig{
-			Auth: "none", APIKeyHeader: "X-API-Key", Timeout: 10 * time.Second, Telecom: "digits",
+			Auth: "none", APIKeyHeader: "X-API-Key", Timeout: 10 * time.Second,
+			Cooldown: 15 * time.Second, Telecom: "digits",
 			WaitForPatient: 2 * time.Second, Workers: 8,
 		},
 		Contact: ContactConfig{

@@ -62,7 +62,7 @@ func authConfig(a *App) auth.Config {
 func fhirConfig(a *App, roles fhir.Roles) fhir.Config {
 	cfg := a.cfg.FHIR
 	out := fhir.Config{
-		BaseURL: cfg.BaseURL, Timeout: cfg.Timeout, Telecom: fhir.Spelling(cfg.Telecom),
+		BaseURL: cfg.BaseURL, Timeout: cfg.Timeout, Cooldown: cfg.Cooldown, Telecom: fhir.Spelling(cfg.Telecom),
 		Cases: a.store, Roles: roles, Audit: a.store, Now: a.opt.Now, Log: a.log,
 	}
 	switch secret := cfg.Secret.Reveal(); cfg.Auth {
