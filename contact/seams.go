@@ -51,7 +51,8 @@ type Records interface {
 
 // Pacer is the budget that all processes share for calls to the webhook.
 type Pacer interface {
-	// Wait blocks until one call may be made, or ctx ends.
+	// Wait blocks until one call may be made, or ctx ends. An error of it that has RetryAfter sends the job away until
+	// then.
 	Wait(ctx context.Context) error
 	// Pause keeps everybody from calling for a while, because the server asked for it.
 	Pause(ctx context.Context, d time.Duration) error

@@ -224,4 +224,16 @@ func TestPacerComesFirst(t *testing.T) {
 	w.pacer.err = errors.New("the database is away")
 	require.ErrorIs(t, w.sync(), w.pacer.err)
 	require.Zero(t, w.hook.Calls())
+	w.pacer.err = notYet{}
+	permanent, wait, later := retry(w.sync())
+	require.False(t, permanent)
+	require.True(t, later)
+	require.Equal(t, 3*time.Second, wait)
+	require.Zero(t, w.hook.Calls())
 }
+
+// notYet is what a pacer says that does not want to hold a worker.
+type notYet struct{}
+
+func (notYet) Error() string                     { return "not yet" }
+func (notYet) RetryAfter() (time.Duration, bool) { return 3 * time.Second, true }
