@@ -133,14 +133,14 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 	}
 	a, err := c.send(ctx, r)
 	switch {
-	case err != nil && ctx.Err() != nil:
-		done(errLeft)
-	case err != nil:
-		done(err)
 	case a.status >= 500:
 		done(fmt.Errorf("status %d", a.status))
+	case a.status > 0:
+		done(nil) // it lives, even when it refuses
+	case ctx.Err() != nil:
+		done(errLeft)
 	default:
-		done(nil)
+		done(err)
 	}
 	if err != nil {
 		return answer{}, c.unreachable(ctx, r.op, err)
@@ -200,8 +200,12 @@ func (c *client) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{status: resp.StatusCode, etag: resp.Header.Get("ETag"), location: resp.Header.Get("Location"), body: bytes.TrimSpace(body)}
-	return a, c.judge(r, a, resp.Header)
+	a := answer{status: resp.StatusCode, etag: resp.Header.Get("ETag"), location: resp.Header.Get("Location"), body: body}
+	if err := c.judge(r, a, resp.Header); err != nil {
+		return a, err
+	}
+	a.body = bytes.TrimSpace(body)
+	return a, nil
 }
 
 func (c *client) address(r request) string {

@@ -67,7 +67,14 @@ func readPage(kind string, body []byte) (page []json.RawMessage, next string, er
 		}
 	}
 	for _, e := range b.Entry {
-		if got, _, err := identityOf(e.Resource); err == nil && got == kind && (e.Search.Mode == "" || e.Search.Mode == "match") {
+		if e.Search.Mode != "" && e.Search.Mode != "match" {
+			continue // such as an OperationOutcome
+		}
+		got, _, err := identityOf(e.Resource)
+		if err != nil {
+			return nil, "", err // to pass over it could lead to a second one
+		}
+		if got == kind {
 			page = append(page, e.Resource)
 		}
 	}
