@@ -84,7 +84,7 @@ func TestContactAnswers(t *testing.T) {
 		"forbidden":         {403, ``, "", outcome{wait: 10 * time.Minute}},
 		"redirect":          {307, ``, "", outcome{wait: 10 * time.Minute}},
 		"bad request":       {400, ``, "", outcome{permanent: true}},
-		"not found":         {404, ``, "", outcome{permanent: true}},
+		"not found":         {404, ``, "", outcome{wait: 10 * time.Minute}},
 		"conflict":          {409, ``, "", outcome{permanent: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

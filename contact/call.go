@@ -115,12 +115,14 @@ func (s *Service) refused(ctx context.Context, res *http.Response) error {
 		return s.after(operatorWait, status, said+": "+s.advice(), nil)
 	case status >= 300 && status < 400:
 		return s.after(operatorWait, status, said+", a redirect, which is not followed: check contact.base_url", nil)
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return s.after(operatorWait, status, said+": there is no such webhook; check contact.base_url", nil)
 	case status == http.StatusServiceUnavailable && told:
 		return s.after(wait, status, said+" and asked to wait", nil)
 	case status >= 500, status == http.StatusRequestTimeout, status < 300:
 		return s.counted(status, said, nil)
 	}
-	return s.permanent(status, said+": it refuses the call itself; check contact.base_url")
+	return s.permanent(status, said+": it refuses the call itself")
 }
 
 func (s *Service) busy(ctx context.Context, wait time.Duration, told bool) error {
