@@ -25,7 +25,6 @@ CREATE TABLE contacts (
     chatwoot_id TEXT NOT NULL,
     at BIGINT NOT NULL
 );
-CREATE INDEX contacts_at ON contacts (at);
 
 CREATE TABLE push_names (
     number TEXT PRIMARY KEY,

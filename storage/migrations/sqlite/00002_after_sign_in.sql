@@ -25,7 +25,6 @@ CREATE TABLE contacts (
     chatwoot_id TEXT    NOT NULL, -- empty: accepted without an id
     at          INTEGER NOT NULL  -- when it was made
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX contacts_at ON contacts (at);
 
 CREATE TABLE push_names (
     number TEXT    PRIMARY KEY, -- digits of the number
