@@ -12,7 +12,7 @@ type history struct {
 
 	mu        sync.Mutex
 	events    []remembered
-	current   []remembered // the last Status and Switch of each ID, in the order in which they first came
+	current   []remembered // the last Status, Card and Switch of each ID, in the order in which they first came
 	listeners map[*listener]struct{}
 }
 
@@ -35,7 +35,7 @@ func (h *history) add(e Event, data []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	entry := remembered{event: e, data: data}
-	if e.Kind == Status || e.Kind == Switch {
+	if e.Kind == Status || e.Kind == Card || e.Kind == Switch {
 		i := slices.IndexFunc(h.current, func(r remembered) bool {
 			return r.event.Kind == e.Kind && r.event.ID == e.ID && r.event.User == e.User
 		})

@@ -55,6 +55,8 @@ const (
 	// Status is how a part of the world is now, such as the line or a session: ID, Title, Detail, State; User when it
 	// is one user's, empty when it is everybody's. The same ID again replaces it.
 	Status Kind = "status"
+	// Card is what somebody else's system knows of one user: User, ID, Title, Detail, Rows. The same ID again replaces it.
+	Card Kind = "card"
 	// Switch is whether a fault is on: ID, On.
 	Switch Kind = "switch"
 )
@@ -73,6 +75,13 @@ type Event struct {
 	Detail  string
 	State   State
 	On      bool
+	Rows    []Row
+}
+
+// Row is one line of a card, shown as text.
+type Row struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Ticks is how far a message came.

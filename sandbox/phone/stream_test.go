@@ -48,6 +48,33 @@ func TestStreamTellsThePastThenThePresentInOrder(t *testing.T) {
 	}
 }
 
+// A card is what is known now: a page that is opened later is told the last one of each id and user, and no older one.
+func TestStreamTellsTheLastCardOfEachUser(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.Keep = 5 })
+	evil := []Row{{Name: "<i>name</i>", Value: "a\n\nevent: reset\ndata: {}"}}
+	for i := range 20 {
+		b.put(t, Event{Kind: Card, User: "ayu", ID: "one", Title: "Old", Rows: []Row{{Name: "n", Value: strconv.Itoa(i)}}})
+	}
+	b.put(t, Event{Kind: Card, User: "budi", ID: "one", Title: "Budi's", Detail: "none"})
+	b.put(t, Event{Kind: Card, User: "ayu", ID: "one", Title: "New", Rows: evil})
+	b.settle(t)
+	l := b.listen(t)
+	for _, want := range []wire{
+		{Kind: Card, User: "ayu", ID: "one", Title: "New", Rows: evil},
+		{Kind: Card, User: "budi", ID: "one", Title: "Budi's", Detail: "none"},
+		{Kind: Status, ID: "settled"},
+	} {
+		got, err := l.next()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	b.put(t, Event{Kind: Card, User: "budi", ID: "one", Title: "Budi's", Detail: "some"})
+	got, err := l.next()
+	require.NoError(t, err)
+	require.Equal(t, wire{Kind: Card, User: "budi", ID: "one", Title: "Budi's", Detail: "some"}, got)
+}
+
 // A line break in a message must not become a second event.
 func TestStreamCannotBeSplitByAMessage(t *testing.T) {
 	t.Parallel()

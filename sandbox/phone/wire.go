@@ -21,6 +21,7 @@ type wire struct {
 	Detail string `json:"detail,omitempty"`
 	State  State  `json:"state,omitempty"`
 	On     bool   `json:"on,omitempty"`
+	Rows   []Row  `json:"rows,omitempty"`
 }
 
 // part is a piece of a message: plain text, or a link when Href is there.
@@ -32,13 +33,13 @@ type part struct {
 // wire answers false for an event that the page could not show.
 func (p *Page) wire(e Event) ([]byte, bool) {
 	switch e.Kind {
-	case Message, Tick, Step, Status, Switch:
+	case Message, Tick, Step, Status, Card, Switch:
 	default:
 		return nil, false
 	}
 	w := wire{
 		Kind: e.Kind, User: e.User, ID: e.ID, Bot: e.FromBot, Tick: e.Tick, Flow: e.Flow, Title: e.Title,
-		Detail: e.Detail, State: e.State, On: e.On,
+		Detail: e.Detail, State: e.State, On: e.On, Rows: e.Rows,
 	}
 	if !e.At.IsZero() {
 		w.At = e.At.UnixMilli()

@@ -8,13 +8,14 @@
   var statuses = one("[data-statuses]");
   var quietSteps = steps.firstElementChild;
   var quietStatuses = statuses.firstElementChild;
+  var cards = one("[data-cards]");
   var empty = one("[data-empty]");
   var user = one("[data-user]").getAttribute("data-user");
   var world;
   var live = false; // what is only remembered is not new
 
   function forget() {
-    world = { messages: {}, flows: {}, statuses: [], unread: {} };
+    world = { messages: {}, flows: {}, statuses: [], cards: [], unread: {} };
   }
 
   function make(tag, name, text) {
@@ -102,6 +103,21 @@
     }));
   }
 
+  function drawCards() {
+    var list = world.cards.filter(function (c) { return c.user === user; });
+    cards.hidden = !list.length;
+    cards.replaceChildren.apply(cards, list.map(function (c) {
+      var e = make("section", "card");
+      e.append(make("h2", "", c.title));
+      if (c.detail) e.append(make("p", "detail", c.detail));
+      if (!c.rows) return e;
+      var rows = make("dl");
+      c.rows.forEach(function (r) { rows.append(make("dt", "", r.name), make("dd", "", r.value)); });
+      e.append(rows);
+      return e;
+    }));
+  }
+
   function drawUsers() {
     all("[data-user]").forEach(function (b) {
       var id = b.getAttribute("data-user");
@@ -112,7 +128,7 @@
     });
   }
 
-  function draw() { drawChat(); drawSteps(); drawStatuses(); drawUsers(); }
+  function draw() { drawChat(); drawSteps(); drawStatuses(); drawCards(); drawUsers(); }
 
   function put(list, item, key) {
     var at = list.findIndex(function (x) { return key(x) === key(item); });
@@ -144,6 +160,7 @@
       if (flow.list.length > 60) flow.list.shift();
     },
     status: function (e) { put(world.statuses, e, function (s) { return s.id + "\n" + (s.user || ""); }); },
+    card: function (e) { put(world.cards, e, function (c) { return c.id + "\n" + c.user; }); },
     "switch": function (e) {
       all("[data-fault]").forEach(function (b) {
         if (b.getAttribute("data-fault") === e.id && !b.hasAttribute("data-momentary")) b.setAttribute("aria-pressed", String(!!e.on));
