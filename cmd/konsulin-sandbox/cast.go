@@ -8,6 +8,9 @@ import (
 	"time"
 
 	line "github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/internal/app"
+	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
+	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
 	"github.com/konsulin-care/konsulin-bot/sandbox/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
 	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
@@ -15,15 +18,27 @@ import (
 
 // cast is the people of the demo, and what the page is told about them.
 type cast struct {
-	account *whatsapp.Account
-	core    *supertokens.Server
-	status  func() line.Status
-	people  []*person
-	events  chan phone.Event
-	flows   atomic.Int64
+	around
+	people []*person
+	events chan phone.Event
+	flows  atomic.Int64
 
 	mu     sync.Mutex
 	asking *person // who asked for a link last: the core does not know whom it works for
+
+	looking sync.Mutex      // guards the trails; taken before mu
+	out     map[string]bool // servers that are down, by the id of the fault
+}
+
+// around is the world around the bot, and what the bot tells of itself.
+type around struct {
+	line    *whatsapp.Server
+	account *whatsapp.Account
+	core    *supertokens.Server
+	fhir    *fhir.Server
+	omni    *omnichannel.Server
+	status  func() line.Status
+	cases   func(context.Context) ([]app.CaseView, error)
 }
 
 // person is somebody who can hold the phone.
@@ -33,6 +48,7 @@ type person struct {
 	via   whatsapp.Addressing
 	flow  string
 	open  []string // ids of messages that the bot has not taken yet
+	trail trail
 }
 
 var (
@@ -40,18 +56,23 @@ var (
 	_ phone.Faults = (*cast)(nil)
 )
 
-func newCast(server *whatsapp.Server, account *whatsapp.Account, core *supertokens.Server, status func() line.Status) (*cast, error) {
-	c := &cast{account: account, core: core, status: status, events: make(chan phone.Event, 256)}
+func newCast(world around) (*cast, error) {
+	c := &cast{around: world, events: make(chan phone.Event, 256), out: map[string]bool{}}
 	for _, p := range []struct {
 		id, name, digits, lid, shown, about string
 		via                                 whatsapp.Addressing
+		patient                             string // what others wrote to the FHIR server before; empty: nothing
 	}{
-		{"siti", "Siti", "6281234567001", "150000000000001", "+62 812-3456-7001", "WhatsApp shows the number behind a hidden id.", whatsapp.LIDWithPN},
-		{"budi", "Budi", "6281234567002", "150000000000002", "+62 812-3456-7002", "WhatsApp shows the number alone, as it used to.", whatsapp.BarePN},
-		{"anna", "Anna", "4915123456703", "150000000000003", "+49 1512 3456703", "A number from Germany: the bot answers in English.", whatsapp.PNWithLID},
-		{"ayu", "Ayu", "6281234567004", "150000000000004", "(hidden)", "WhatsApp hides the number: no link, but a way out.", whatsapp.Bare},
+		{"siti", "Siti", "6281234567001", "150000000000001", "+62 812-3456-7001", "New here. WhatsApp shows the number behind a hidden id.", whatsapp.LIDWithPN, ""},
+		{"budi", "Budi", "6281234567002", "150000000000002", "+62 812-3456-7002", "Has an old Patient without a user: it is adopted.", whatsapp.BarePN,
+			`{"resourceType":"Patient","name":[{"text":"Budi Santoso"}],"telecom":[{"system":"phone","value":"+6281234567002","use":"mobile"}]}`},
+		{"anna", "Anna", "4915123456703", "150000000000003", "+49 1512 3456703", "A number from Germany: the bot answers in English.", whatsapp.PNWithLID, ""},
+		{"dewi", "Dewi", "6281234567005", "150000000000005", "+62 812-3456-7005", "Somebody else typed her number into their own Patient.", whatsapp.LIDWithPN,
+			`{"resourceType":"Patient","name":[{"text":"Rahma Wijaya"}],"telecom":[{"system":"phone","value":"6281234567005","use":"mobile"}],` +
+				`"identifier":[{"system":"` + systemUserID + `","value":"5f0e7c1a-3d52-4b8e-9a46-20c8d1b7e993"}]}`},
+		{"ayu", "Ayu", "6281234567004", "150000000000004", "(hidden)", "WhatsApp hides the number: no link, but a way out.", whatsapp.Bare, ""},
 	} {
-		u, err := server.NewUser(p.digits, p.lid, p.name)
+		u, err := c.line.NewUser(p.digits, p.lid, p.name)
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +80,12 @@ func newCast(server *whatsapp.Server, account *whatsapp.Account, core *supertoke
 			User:  phone.User{ID: p.id, Name: p.name, Number: p.shown, About: p.about},
 			phone: u, via: p.via,
 		})
+		if p.patient == "" {
+			continue
+		}
+		if _, err := c.fhir.Put([]byte(p.patient)); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
@@ -115,40 +142,6 @@ func (c *cast) Events(ctx context.Context) <-chan phone.Event {
 	return out
 }
 
-// Faults implements [phone.Faults].
-func (c *cast) Faults() []phone.Fault {
-	return []phone.Fault{
-		{ID: "drop", Label: "Drop the line", About: "The connection to WhatsApp breaks; the bot comes back by itself.", Once: true},
-		{ID: "ack", Label: "Lose an acknowledgement", About: "WhatsApp does not confirm the next message; the bot sends it again under the same id.", Once: true},
-		{ID: "core", Label: "SuperTokens is down", About: "The bot says so once, and answers when it is back."},
-	}
-}
-
-// Set implements [phone.Faults].
-func (c *cast) Set(_ context.Context, id string, on bool) error {
-	switch id {
-	case "drop":
-		if d := c.account.Device(); d != nil {
-			d.Drop()
-		}
-		return nil
-	case "ack":
-		c.account.LoseAcks(1)
-		return nil
-	case "core":
-		c.core.Down(on)
-		state, detail := phone.Good, "answers"
-		if on {
-			state, detail = phone.Bad, "refuses connections"
-		}
-		c.tell(phone.Event{Kind: phone.Switch, ID: id, On: on})
-		c.tell(phone.Event{Kind: phone.Status, ID: "core", Title: "SuperTokens core", Detail: detail, State: state})
-		return nil
-	default:
-		return fmt.Errorf("there is no fault called %q", id)
-	}
-}
-
 func (c *cast) person(id string) *person {
 	for _, p := range c.people {
 		if p.ID == id {
@@ -167,19 +160,27 @@ func (c *cast) tell(e phone.Event) {
 }
 
 func (c *cast) step(p *person, id, title, detail string, state phone.State) {
-	c.mu.Lock()
-	flow := p.flow
-	c.mu.Unlock()
+	flow := c.flowOf(p)
 	if flow == "" {
 		return
 	}
 	c.tell(phone.Event{Kind: phone.Step, User: p.ID, Flow: flow, ID: id, At: time.Now(), Title: title, Detail: detail, State: state})
 }
 
-// run watches the line, the phones and the core until ctx ends.
+func (c *cast) flowOf(p *person) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return p.flow
+}
+
+// run watches the line, the phones and the servers until ctx ends.
 func (c *cast) run(ctx context.Context) error {
-	c.tell(phone.Event{Kind: phone.Status, ID: "core", Title: "SuperTokens core", Detail: "answers", State: phone.Good})
+	for _, id := range []string{"core", "fhir", "omnichannel"} {
+		c.tellServer(id, false)
+	}
 	c.hookCore()
+	c.hookRecords()
+	c.look()
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, p := range c.people {
@@ -250,19 +251,22 @@ func (c *cast) hookCore() {
 		"/recipe/signinup/code":         {"A code is created", "The link is stored sealed before anything else happens."},
 		"/recipe/signinup/codes":        {"Older codes are looked for", "Any other code of this number is revoked, one by one."},
 		"/recipe/signinup/code/consume": {"The link is consumed", "Once: a second tap finds it used."},
-		"/recipe/session":               {"A session is made", "The sign-in and its follow-up jobs were recorded before."},
 	} {
 		c.core.After(path, func() {
-			c.mu.Lock()
-			p := c.asking
-			c.mu.Unlock()
-			if p == nil {
-				return
-			}
-			c.step(p, path, s[0], s[1], phone.Good)
-			if path == "/recipe/session" {
-				c.tell(phone.Event{Kind: phone.Status, User: p.ID, ID: "session", Title: "Session", Detail: "signed in", State: phone.Good})
+			if p := c.asker(); p != nil {
+				c.step(p, path, s[0], s[1], phone.Good)
 			}
 		})
 	}
+	c.core.After("/recipe/session", func() {
+		if p := c.asker(); p != nil {
+			c.signedIn(p)
+		}
+	})
+}
+
+func (c *cast) asker() *person {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asking
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
+	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
+	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
 	"github.com/konsulin-care/konsulin-bot/sandbox/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
 	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
@@ -23,6 +25,7 @@ import (
 // demoFlags are where everything listens and where the bot keeps its data.
 type demoFlags struct {
 	page, bot, line, core string
+	fhir, omnichannel     string
 	data                  string
 	verbose               bool
 }
@@ -38,8 +41,8 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "The whole login in your browser: a phone with a chat, the bot, the link",
-		Long: "Starts a WhatsApp server, a SuperTokens core and the bot on loopback, pairs them, and serves a page with a\n" +
-			"phone on it. Nothing leaves this machine. Ctrl-C ends everything.",
+		Long: "Starts a WhatsApp server, a SuperTokens core, a FHIR server, an omnichannel system and the bot on loopback,\n" +
+			"pairs them, and serves a page with a phone on it. Nothing leaves this machine. Ctrl-C ends everything.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return demo(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -49,13 +52,15 @@ func newDemo() *cobra.Command {
 	cmd.Flags().StringVar(&f.bot, "bot", "127.0.0.1:8080", "where the bot serves its pages")
 	cmd.Flags().StringVar(&f.line, "line", "127.0.0.1:0", "where the WhatsApp server listens")
 	cmd.Flags().StringVar(&f.core, "core", "127.0.0.1:0", "where the SuperTokens core listens")
+	cmd.Flags().StringVar(&f.fhir, "fhir", "127.0.0.1:0", "where the FHIR server listens")
+	cmd.Flags().StringVar(&f.omnichannel, "omnichannel", "127.0.0.1:0", "where the omnichannel webhook listens")
 	cmd.Flags().StringVar(&f.data, "data", "", "empty or new directory for the bot's data (default: a temporary one, removed at the end)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the bot's log")
 	return cmd
 }
 
 func demo(ctx context.Context, f demoFlags, out, log io.Writer) (err error) {
-	for _, addr := range []string{f.page, f.bot, f.line, f.core} {
+	for _, addr := range []string{f.page, f.bot, f.line, f.core, f.fhir, f.omnichannel} {
 		if err := loopback(addr); err != nil {
 			return err
 		}
@@ -112,12 +117,12 @@ func dataDir(path string) (dir string, remove func(), err error) {
 
 // stage is everything that runs in a demo.
 type stage struct {
-	line *whatsapp.Server
-	core *supertokens.Server
-	bot  *app.App
-	cast *cast
-	show *phone.Page
-	page net.Listener
+	around
+	bot      *app.App
+	operator *app.Operator
+	cast     *cast
+	show     *phone.Page
+	page     net.Listener
 }
 
 func newStage(ctx context.Context, f demoFlags, data string, log io.Writer) (_ *stage, err error) {
@@ -130,25 +135,21 @@ func newStage(ctx context.Context, f demoFlags, data string, log io.Writer) (_ *
 	if s.page, err = (&net.ListenConfig{}).Listen(ctx, "tcp", f.page); err != nil {
 		return nil, fmt.Errorf("the page: %w (choose another address with --page)", err)
 	}
-	if s.line, err = whatsapp.New(whatsapp.Options{Addr: f.line}); err != nil {
+	if err := s.build(f); err != nil {
 		return nil, err
 	}
-	whatsapp.Trust(s.line.RootKey())
-	if s.core, err = supertokens.New(supertokens.Options{Addr: f.core}); err != nil {
-		return nil, err
-	}
-	account, err := s.line.NewAccount(botNumber, botLID)
-	if err != nil {
-		return nil, err
-	}
-	cfg := demoConfig(f, data, s.core.URL())
-	if err := pairAlone(ctx, cfg, s.line, account, log); err != nil {
+	cfg := s.config(f, data)
+	if err := pairAlone(ctx, cfg, s.line, s.account, log); err != nil {
 		return nil, err
 	}
 	if s.bot, err = app.New(ctx, cfg, app.Options{Line: s.line.HTTPClient(), LogTo: log, Version: "demo"}); err != nil {
 		return nil, fmt.Errorf("%w (choose another address for the bot with --bot)", err)
 	}
-	if s.cast, err = newCast(s.line, account, s.core, s.bot.Status); err != nil {
+	if s.operator, err = app.Operate(ctx, cfg, "the demo", log); err != nil {
+		return nil, err
+	}
+	s.status, s.cases = s.bot.Status, s.operator.Cases
+	if s.cast, err = newCast(s.around); err != nil {
 		return nil, err
 	}
 	s.show, err = phone.New(phone.Config{
@@ -157,7 +158,26 @@ func newStage(ctx context.Context, f demoFlags, data string, log io.Writer) (_ *
 	return s, err
 }
 
-func demoConfig(f demoFlags, data, core string) app.Config {
+// build starts the servers around the bot.
+func (s *stage) build(f demoFlags) (err error) {
+	if s.line, err = whatsapp.New(whatsapp.Options{Addr: f.line}); err != nil {
+		return err
+	}
+	whatsapp.Trust(s.line.RootKey())
+	if s.core, err = supertokens.New(supertokens.Options{Addr: f.core}); err != nil {
+		return err
+	}
+	if s.fhir, err = fhir.New(fhir.Options{Addr: f.fhir}); err != nil {
+		return err
+	}
+	if s.omni, err = omnichannel.New(omnichannel.Options{Addr: f.omnichannel}); err != nil {
+		return err
+	}
+	s.account, err = s.line.NewAccount(botNumber, botLID)
+	return err
+}
+
+func (s *stage) config(f demoFlags, data string) app.Config {
 	cfg := app.Default()
 	cfg.Log = app.LogConfig{Level: "info", Format: "console"}
 	cfg.HTTP.Listen = f.bot
@@ -165,8 +185,12 @@ func demoConfig(f demoFlags, data, core string) app.Config {
 	cfg.WhatsApp.Number = "+" + botNumber
 	cfg.WhatsApp.ReconnectMin = 200 * time.Millisecond
 	cfg.WhatsApp.ReconnectMax = 2 * time.Second
-	cfg.Auth.CoreURI = core
+	cfg.Auth.CoreURI = s.core.URL()
 	cfg.Auth.APIDomain, cfg.Auth.WebsiteDomain = "http://"+f.bot, "http://"+f.bot
+	cfg.FHIR.BaseURL, cfg.Contact.BaseURL = s.fhir.URL(), s.omni.URL()
+	cfg.Contact.PerMinute = 6000
+	// Who ends an outage by a button looks at the page and waits.
+	cfg.FHIR.Cooldown, cfg.Jobs.RetryMax, cfg.Jobs.MaxAttempts = time.Second, 3*time.Second, 1000
 	cfg.Login.Coalesce = 5 * time.Second // who tries the demo tries again sooner than who logs in
 	cfg.Replies.OtherText = "reply"
 	cfg.Replies.HumanContact = "hello@konsulin.care"
@@ -191,6 +215,7 @@ func (s *stage) run(ctx context.Context) error {
 	g.Go(func() error { return s.bot.Run(ctx) })
 	g.Go(func() error { return s.show.Run(ctx) })
 	g.Go(func() error { return s.cast.run(ctx) })
+	g.Go(func() error { return s.cast.watchCases(ctx) })
 	g.Go(func() error {
 		if err := server.Serve(s.page); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -208,8 +233,17 @@ func (s *stage) run(ctx context.Context) error {
 
 func (s *stage) close() error {
 	var errs []error
+	if s.operator != nil {
+		errs = append(errs, s.operator.Close())
+	}
 	if s.bot != nil {
 		errs = append(errs, s.bot.Close())
+	}
+	if s.omni != nil {
+		errs = append(errs, s.omni.Close())
+	}
+	if s.fhir != nil {
+		errs = append(errs, s.fhir.Close())
 	}
 	if s.core != nil {
 		errs = append(errs, s.core.Close())

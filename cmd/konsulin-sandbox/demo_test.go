@@ -18,7 +18,7 @@ import (
 
 // TestDemoStartsServesAndStops is `make demo` without the browser: it is up in one go, and leaves nothing behind.
 func TestDemoStartsServesAndStops(t *testing.T) {
-	f := demoFlags{page: free(t), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "data")}
+	f := flags(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var out, log safeBuffer
 	done := make(chan error, 1)
@@ -36,7 +36,8 @@ func TestDemoStartsServesAndStops(t *testing.T) {
 	_, err := net.DialTimeout("tcp", f.page, time.Second)
 	require.Error(t, err, "nothing listens any more")
 
-	again := demoFlags{page: free(t), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", data: f.data}
+	again := flags(t)
+	again.data = f.data
 	require.ErrorContains(t, demo(t.Context(), again, io.Discard, io.Discard), "is not empty")
 }
 
@@ -56,12 +57,33 @@ func TestDemoSaysWhichPortIsTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	f := demoFlags{page: l.Addr().String(), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0"}
+	f := flags(t)
+	f.page, f.data = l.Addr().String(), ""
 	err = demo(t.Context(), f, io.Discard, io.Discard)
 	require.ErrorContains(t, err, "--page")
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	require.Empty(t, left, "a demo that could not start leaves no directory")
+}
+
+// TestDemoRefusesEachAddressThatIsNotLoopback: none of the servers may be reached by others.
+func TestDemoRefusesEachAddressThatIsNotLoopback(t *testing.T) {
+	t.Parallel()
+	for _, set := range []func(*demoFlags){
+		func(f *demoFlags) { f.page = "0.0.0.0:0" }, func(f *demoFlags) { f.bot = "0.0.0.0:0" },
+		func(f *demoFlags) { f.line = "0.0.0.0:0" }, func(f *demoFlags) { f.core = "0.0.0.0:0" },
+		func(f *demoFlags) { f.fhir = "0.0.0.0:0" }, func(f *demoFlags) { f.omnichannel = "0.0.0.0:0" },
+	} {
+		f := flags(t)
+		set(&f)
+		require.ErrorContains(t, demo(t.Context(), f, io.Discard, io.Discard), "not on loopback")
+	}
+}
+
+func flags(t *testing.T) demoFlags {
+	t.Helper()
+	return demoFlags{page: free(t), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", fhir: "127.0.0.1:0",
+		omnichannel: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "data")}
 }
 
 func free(t *testing.T) string {

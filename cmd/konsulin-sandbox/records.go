@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
+	"github.com/konsulin-care/konsulin-bot/sandbox/phone"
+)
+
+// The identifiers of a Patient that the page shows.
+const (
+	systemUserID   = "https://login.konsulin.care/userid"
+	systemWhatsApp = "https://login.konsulin.care/whatsapp"
+	systemChatwoot = "https://login.konsulin.care/chatwoot-id"
+)
+
+// records are what the FHIR server and the omnichannel system know of a person.
+type records struct {
+	ref, version, name, telecom string // of the Patient; no ref: there is none
+	users, number, chatwoot     string // its identifiers; users are shortened
+	contact, called             string // id and name of the contact; no id: there is none
+}
+
+// known finds somebody's records by the digits of the number. A Patient that the bot has linked goes before others.
+func known(digits string, patients [][]byte, contacts []omnichannel.Contact) records {
+	var r records
+	for _, raw := range patients {
+		if found, ok := patient(raw, digits); ok && (r.ref == "" || found.linked()) {
+			r = found
+		}
+	}
+	for _, c := range contacts {
+		if c.Phone == "+"+digits {
+			r.contact, r.called = strconv.Itoa(c.ID), c.Name
+		}
+	}
+	return r
+}
+
+// patient reads a Patient. It answers false when the number is not in it.
+func patient(raw []byte, digits string) (records, bool) {
+	type coded struct{ System, Value string }
+	var v struct {
+		ID                  string
+		Meta                struct{ VersionID string }
+		Identifier, Telecom []coded
+		Name                []struct{ Text string }
+	}
+	if json.Unmarshal(raw, &v) != nil {
+		return records{}, false
+	}
+	r := records{ref: "Patient/" + v.ID, version: v.Meta.VersionID}
+	var users []string
+	for _, i := range v.Identifier {
+		switch i.System {
+		case systemUserID:
+			users = append(users, i.Value[:min(len(i.Value), 8)]+"…")
+		case systemWhatsApp:
+			r.number = i.Value
+		case systemChatwoot:
+			r.chatwoot = i.Value
+		}
+	}
+	r.users = strings.Join(users, ", ")
+	if len(v.Name) > 0 {
+		r.name = v.Name[0].Text
+	}
+	if len(v.Telecom) > 0 {
+		r.telecom = v.Telecom[0].Value
+	}
+	typed := slices.ContainsFunc(v.Telecom, func(t coded) bool { return strings.TrimPrefix(t.Value, "+") == digits })
+	return r, typed || r.number == digits
+}
+
+// linked says that the Patient belongs to whoever proved to have the number.
+func (r records) linked() bool { return r.users != "" && r.number != "" }
+
+// cards are the records as the page shows them.
+func (r records) cards(user string) []phone.Event {
+	about := r.ref + ", version " + r.version
+	switch {
+	case r.ref == "":
+		about = "No Patient has this number."
+	case r.users == "":
+		about += ", without a user"
+	case r.number == "":
+		about += ", of somebody else"
+	}
+	omni := "One contact."
+	if r.contact == "" {
+		omni = "No contact has this number."
+	}
+	return []phone.Event{
+		{Kind: phone.Card, User: user, ID: "fhir", Title: "On the FHIR server", Detail: about, Rows: filled(
+			"Name", r.name, "userid", r.users, "whatsapp", r.number, "chatwoot-id", r.chatwoot, "telecom", r.telecom)},
+		{Kind: phone.Card, User: user, ID: "omnichannel", Title: "In the omnichannel system", Detail: omni, Rows: filled(
+			"Name", r.called, "Id", r.contact)},
+	}
+}
+
+// filled makes rows of names and values, without those that have none.
+func filled(pairs ...string) []phone.Row {
+	var rows []phone.Row
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			rows = append(rows, phone.Row{Name: pairs[i], Value: pairs[i+1]})
+		}
+	}
+	return rows
+}
+
+// arrival says how the Patient became the person's.
+func arrival(was, now records) (title, detail string) {
+	switch {
+	case was.ref == "":
+		return "The Patient is created", "Only if nobody else has just made one; then it is searched again."
+	case was.ref != now.ref:
+		return "A Patient of their own is created", "An operator decided that the other one is somebody else's."
+	case was.users == "":
+		return "The Patient is adopted", "It was there without a user. Two identifiers are added, nothing is overwritten."
+	default:
+		return "The Patient is shared", "An operator approved: the user is added, the other one stays."
+	}
+}
+
+// waits explains a case to whoever tries the demo.
+func waits(id int64) (title, detail string) {
+	return "The Patient waits for a person", fmt.Sprintf("The number stands in somebody else's Patient, typed by hand. Nothing is overwritten; "+
+		"the sign-in works. An operator looks with “konsulin-bot jobs cases” and decides: “jobs approve %d” (it is the same "+
+		"person) or “jobs separate %d”.", id, id)
+}
