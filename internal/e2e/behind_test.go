@@ -26,11 +26,17 @@ type behind struct {
 
 func newBehind(t *testing.T) *behind {
 	t.Helper()
+	return newGuarded(t, "", "")
+}
+
+// newGuarded is newBehind with servers that ask for a bearer token and an API key.
+func newGuarded(t *testing.T, bearer, apiKey string) *behind {
+	t.Helper()
 	s := &behind{t: t}
 	var err error
-	s.fhir, err = fhir.New(fhir.Options{})
+	s.fhir, err = fhir.New(fhir.Options{Bearer: bearer})
 	require.NoError(t, err)
-	s.omni, err = omnichannel.New(omnichannel.Options{})
+	s.omni, err = omnichannel.New(omnichannel.Options{APIKey: apiKey})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.Empty(t, s.fhir.Unknown(), "the FHIR server was asked things that it does not know")

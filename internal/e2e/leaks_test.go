@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
 	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
@@ -27,12 +28,17 @@ func TestNothingLeaks(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			core := newProxy(t)
-			w := newWorld(t, engine, core.before, func(cfg *app.Config) {
+			s := newGuarded(t, "bearer-token-of-fhir", "api-key-of-the-webhook")
+			w := newWorld(t, engine, core.before, s.join, func(cfg *app.Config) {
+				cfg.FHIR.Auth, cfg.FHIR.Secret = "bearer", "bearer-token-of-fhir"
+				cfg.Contact.Auth, cfg.Contact.Secret = "api_key", "api-key-of-the-webhook"
 				cfg.Replies.OtherText, cfg.Replies.HumanContact, cfg.Replies.EmergencyLine = "reply", "hello@konsulin.example", "119"
 			})
 			b := w.pairAndStart()
 			u, stranger := w.user(), w.user()
-			secret := map[string]string{} // what must be nowhere
+			secret := map[string]string{ // what must be nowhere
+				"FHIR token": "bearer-token-of-fhir", "webhook key": "api-key-of-the-webhook",
+			}
 			// What must not be in the log. The database has numbers, and an intent keeps preAuthSessionId, which opens
 			// nothing without the code, to ask the core what became of it.
 			private := map[string]string{
@@ -60,7 +66,10 @@ func TestNothingLeaks(t *testing.T) {
 			br := newBrowser(t, b.URL())
 			br.confirm(t, first)
 			w.searchDatabase(secret) // while a sealed link lives in it
+			s.fhir.FailNext(1, http.StatusInternalServerError, "")
+			s.omni.Answer(1, http.StatusBadRequest, `{"message":"+`+u.Phone()+` is not wanted"}`, "")
 			br.signIn(t, open)
+			require.Eventually(t, func() bool { return strings.Contains(b.Log(), "job laid aside") }, time.Minute, 20*time.Millisecond)
 			at, err := url.Parse(b.URL())
 			require.NoError(t, err)
 			for _, when := range []string{"first ", "refreshed "} {
