@@ -59,7 +59,7 @@ type Config struct {
 	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a
 	// moment for what the front end looks at first. nil: nothing to wait for.
 	Await func(ctx context.Context, userID string)
-	Now   func() time.Time           // nil: the system's clock
+	Now   func() time.Time // nil: the system's clock
 	Log   zerolog.Logger
 }
 
