@@ -207,7 +207,7 @@ func (o *Operator) Scan(ctx context.Context, report func(DuplicateView)) error {
 	}
 	defer server.Close()
 	return server.Scan(ctx, func(d fhir.Duplicate) {
-		v := DuplicateView{Of: string(d.Kind), Who: d.UserID, References: d.References}
+		v := DuplicateView{Of: d.Kind, Who: d.UserID, References: d.References}
 		if v.Who == "" {
 			v.Who = d.Number.String()
 		}
