@@ -63,14 +63,14 @@ func newCast(world around) (*cast, error) {
 		via                                 whatsapp.Addressing
 		patient                             string // what others wrote to the FHIR server before; empty: nothing
 	}{
-		{"siti", "Siti", "6281234567001", "150000000000001", "+62 812-3456-7001", "New here. WhatsApp shows the number behind a hidden id.", whatsapp.LIDWithPN, ""},
-		{"budi", "Budi", "6281234567002", "150000000000002", "+62 812-3456-7002", "Has an old Patient without a user: it is adopted.", whatsapp.BarePN,
+		{"siti", "Siti", "6281234567001", "150000000000001", "+62 812-3456-7001", "New: nothing is known of her yet.", whatsapp.LIDWithPN, ""},
+		{"budi", "Budi", "6281234567002", "150000000000002", "+62 812-3456-7002", "Has an old Patient, without a user.", whatsapp.BarePN,
 			`{"resourceType":"Patient","name":[{"text":"Budi Santoso"}],"telecom":[{"system":"phone","value":"+6281234567002","use":"mobile"}]}`},
-		{"anna", "Anna", "4915123456703", "150000000000003", "+49 1512 3456703", "A number from Germany: the bot answers in English.", whatsapp.PNWithLID, ""},
-		{"dewi", "Dewi", "6281234567005", "150000000000005", "+62 812-3456-7005", "Somebody else typed her number into their own Patient.", whatsapp.LIDWithPN,
+		{"anna", "Anna", "4915123456703", "150000000000003", "+49 1512 3456703", "From Germany: answered in English.", whatsapp.PNWithLID, ""},
+		{"dewi", "Dewi", "6281234567005", "150000000000005", "+62 812-3456-7005", "Her number stands in somebody else's Patient.", whatsapp.LIDWithPN,
 			`{"resourceType":"Patient","name":[{"text":"Rahma Wijaya"}],"telecom":[{"system":"phone","value":"6281234567005","use":"mobile"}],` +
 				`"identifier":[{"system":"` + systemUserID + `","value":"5f0e7c1a-3d52-4b8e-9a46-20c8d1b7e993"}]}`},
-		{"ayu", "Ayu", "6281234567004", "150000000000004", "(hidden)", "WhatsApp hides the number: no link, but a way out.", whatsapp.Bare, ""},
+		{"ayu", "Ayu", "6281234567004", "150000000000004", "(hidden)", "WhatsApp hides the number: no link.", whatsapp.Bare, ""},
 	} {
 		u, err := c.line.NewUser(p.digits, p.lid, p.name)
 		if err != nil {
@@ -196,7 +196,7 @@ func (c *cast) run(ctx context.Context) error {
 			if s.State == line.Connected {
 				state = phone.Good
 			}
-			c.tell(phone.Event{Kind: phone.Status, ID: "line", Title: "WhatsApp line", Detail: string(s.State), State: state})
+			c.tell(phone.Event{Kind: phone.Status, ID: "line", Title: "WhatsApp", Detail: string(s.State), State: state})
 		}
 		c.watchTicks()
 		select {

@@ -78,8 +78,9 @@ func demo(ctx context.Context, f demoFlags, out, log io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	_, _ = fmt.Fprintf(out, "\n  The phone:  http://%s\n  The bot:    http://%s\n\n  Send “%s”, then tap the link. Ctrl-C ends the demo.\n\n",
-		s.page.Addr(), f.bot, phrase)
+	_, _ = fmt.Fprintf(out, "\n  The phone:  http://%s\n  The bot:    http://%s\n\n  Send “%s”, then tap the link. Ctrl-C ends the demo.\n"+
+		"  As an operator, from another terminal:\n\n    KONSULIN_STORAGE_DIR=%s KONSULIN_WHATSAPP_NUMBER=+%s go run ./cmd/konsulin-bot jobs cases\n\n",
+		s.page.Addr(), f.bot, phrase, data, botNumber)
 	return s.run(ctx)
 }
 

@@ -45,10 +45,10 @@ func (c *cast) Set(_ context.Context, id string, on bool) error {
 
 // tellServer shows whether one of the servers around the bot answers.
 func (c *cast) tellServer(id string, down bool) {
-	title := map[string]string{"core": "SuperTokens core", "fhir": "FHIR server", "omnichannel": "Omnichannel"}[id]
+	title := map[string]string{"core": "SuperTokens", "fhir": "FHIR server", "omnichannel": "Omnichannel"}[id]
 	detail, state := "answers", phone.Good
 	if down {
-		detail, state = "refuses connections", phone.Bad
+		detail, state = "is down", phone.Bad
 	}
 	c.tell(phone.Event{Kind: phone.Status, ID: id, Title: title, Detail: detail, State: state})
 }

@@ -22,7 +22,7 @@ const (
 type records struct {
 	ref, version, name, telecom string // of the Patient; no ref: there is none
 	users, number, chatwoot     string // its identifiers; users are shortened
-	contact, called             string // id and name of the contact; no id: there is none
+	contact, called, phone      string // id, name and number of the contact; no id: there is none
 }
 
 // known finds somebody's records by the digits of the number. A Patient that the bot has linked goes before others.
@@ -35,7 +35,7 @@ func known(digits string, patients [][]byte, contacts []omnichannel.Contact) rec
 	}
 	for _, c := range contacts {
 		if c.Phone == "+"+digits {
-			r.contact, r.called = strconv.Itoa(c.ID), c.Name
+			r.contact, r.called, r.phone = strconv.Itoa(c.ID), c.Name, c.Phone
 		}
 	}
 	return r
@@ -90,15 +90,15 @@ func (r records) cards(user string) []phone.Event {
 	case r.number == "":
 		about += ", of somebody else"
 	}
-	omni := "One contact."
+	inbox := "Contact " + r.contact
 	if r.contact == "" {
-		omni = "No contact has this number."
+		inbox = "No contact has this number."
 	}
 	return []phone.Event{
 		{Kind: phone.Card, User: user, ID: "fhir", Title: "On the FHIR server", Detail: about, Rows: filled(
-			"Name", r.name, "userid", r.users, "whatsapp", r.number, "chatwoot-id", r.chatwoot, "telecom", r.telecom)},
-		{Kind: phone.Card, User: user, ID: "omnichannel", Title: "In the omnichannel system", Detail: omni, Rows: filled(
-			"Name", r.called, "Id", r.contact)},
+			"name", r.name, "userid", r.users, "whatsapp", r.number, "chatwoot-id", r.chatwoot, "telecom", r.telecom)},
+		{Kind: phone.Card, User: user, ID: "omnichannel", Title: "In the omnichannel system", Detail: inbox, Rows: filled(
+			"name", r.called, "phone", r.phone)},
 	}
 }
 
@@ -119,11 +119,11 @@ func arrival(was, now records) (title, detail string) {
 	case was.ref == "":
 		return "The Patient is created", "Only if nobody else has just made one; then it is searched again."
 	case was.ref != now.ref:
-		return "A Patient of their own is created", "An operator decided that the other one is somebody else's."
+		return "A Patient of their own is created", "An operator decided that the other one is somebody else's. The contact follows."
 	case was.users == "":
 		return "The Patient is adopted", "It was there without a user. Two identifiers are added, nothing is overwritten."
 	default:
-		return "The Patient is shared", "An operator approved: the user is added, the other one stays."
+		return "The Patient is shared", "An operator approved: the user is added, the other one stays. The contact follows."
 	}
 }
 

@@ -225,8 +225,9 @@ func newcomer(v *viewer) {
 	require.Equal(t, "6281234567001", card.row("whatsapp"))
 	require.Equal(t, "6281234567001", card.row("telecom"))
 	require.Regexp(t, `^[0-9a-f]{8}…$`, card.row("userid"))
-	require.Equal(t, "Siti", contact.row("Name"))
-	require.Equal(t, contact.row("Id"), card.row("chatwoot-id"))
+	require.Equal(t, "Siti", contact.row("name"))
+	require.Equal(t, "+6281234567001", contact.row("phone"))
+	require.Equal(t, contact.Detail, "Contact "+card.row("chatwoot-id"))
 }
 
 func returning(v *viewer) {
@@ -247,7 +248,7 @@ func adopted(v *viewer) {
 	require.Equal(t, regexp.MustCompile(`^Patient/\w+`).FindString(before.Detail), regexp.MustCompile(`^Patient/\w+`).FindString(after.Detail))
 	require.Equal(t, "6281234567002", after.row("whatsapp"))
 	require.Equal(t, before.row("telecom"), after.row("telecom"), "what was there stays")
-	require.Equal(t, "Budi Santoso", v.last("card", "budi", "omnichannel").row("Name"), "the Patient's name, not WhatsApp's")
+	require.Equal(t, "Budi Santoso", v.last("card", "budi", "omnichannel").row("name"), "the Patient's name, not WhatsApp's")
 }
 
 func quarantined(v *viewer) {
@@ -267,15 +268,15 @@ func quarantined(v *viewer) {
 	v.seesStep("dewi", "patient", "A Patient of their own is created")
 	v.seesStatus("dewi", "patient", "linked")
 	v.seesStep("dewi", "chatwoot", "The contact's id is written to the Patient")
-	require.Equal(t, "Dewi", v.last("card", "dewi", "omnichannel").row("Name"))
+	require.Equal(t, "Dewi", v.last("card", "dewi", "omnichannel").row("name"))
 }
 
 func outages(v *viewer) {
 	t := v.t
 	v.fault("fhir", true)
 	v.fault("omnichannel", true)
-	v.seesStatus("", "fhir", "refuses connections")
-	v.seesStatus("", "omnichannel", "refuses connections")
+	v.seesStatus("", "fhir", "is down")
+	v.seesStatus("", "omnichannel", "is down")
 	require.Equal(t, "pending", v.signIn("anna")["patient"], "the sign-in works all the same")
 	v.seesStep("anna", "patient", "The Patient has to wait")
 	v.seesStatus("anna", "patient", "pending")

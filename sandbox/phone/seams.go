@@ -29,7 +29,7 @@ type User struct {
 	ID     string
 	Name   string
 	Number string // as shown: "+62 812-3456-7890"
-	About  string // how WhatsApp tells the bot who this is: one short sentence
+	About  string // what is special about them: one short sentence
 }
 
 // Fault is one button.
