@@ -3,15 +3,11 @@ package fhir
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 )
-
-// reopenWait is how long Down(false) tries to get its port back.
-const reopenWait = 5 * time.Second
 
 // faults are what is wrong with the server at the moment.
 type faults struct {
@@ -42,37 +38,8 @@ func (f *faults) close() { f.once.Do(func() { close(f.closed) }) }
 // Down begins (true) or ends (false) an outage as a stopped process shows it: the port refuses connections and
 // connections that exist are cut, even in the middle of a request. What the server knows survives.
 func (s *Server) Down(d bool) {
-	s.net.Lock()
-	defer s.net.Unlock()
-	switch {
-	case d:
-		if err := s.stop(); err != nil {
-			s.log.Error().Err(err).Msg("stand-in for FHIR: going down")
-		}
-	case s.net.server == nil && !s.net.closed:
-		l, err := s.reopen()
-		if err != nil {
-			s.log.Error().Err(err).Str("address", s.net.addr).Msg("stand-in for FHIR: cannot come back")
-			return
-		}
-		s.serve(l)
-	}
-}
-
-// reopen takes the old address again. It waits, in case somebody sits on it for a moment.
-func (s *Server) reopen() (net.Listener, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), reopenWait)
-	defer cancel()
-	for {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.net.addr)
-		if err == nil {
-			return l, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(20 * time.Millisecond):
-		}
+	if err := s.net.Down(d); err != nil {
+		s.log.Error().Err(err).Bool("down", d).Msg("stand-in for FHIR: outage")
 	}
 }
 

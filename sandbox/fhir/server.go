@@ -2,14 +2,10 @@ package fhir
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/sandbox/loopback"
 	"github.com/rs/zerolog"
 )
 
@@ -40,13 +36,7 @@ type Server struct {
 	book   book
 	faults faults
 
-	net struct {
-		sync.Mutex
-		addr   string // fixed by New, kept across outages
-		server *http.Server
-		done   chan struct{} // closed when server's accept loop has ended
-		closed bool
-	}
+	net *loopback.Server
 }
 
 // New starts a stand-in. It is listening when New returns.
@@ -63,72 +53,20 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, log: o.Log, store: newStore(o.Now)}
 	s.book.calls = map[string]int{}
 	s.faults.init()
-	l, err := listen(o.Addr)
-	if err != nil {
+	var err error
+	if s.net, err = loopback.Listen(o.Addr, s.Handler()); err != nil {
 		return nil, err
 	}
-	s.net.addr = l.Addr().String()
-	s.serve(l)
 	return s, nil
 }
 
-// listen opens a loopback listener. A free port is sought below the range from which systems take the local ports
-// of outgoing connections, so that nobody sits on it when an outage ends.
-func listen(addr string) (net.Listener, error) {
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", addr, err)
-	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listen on %q: the stand-in binds loopback addresses only", addr)
-	}
-	if port != "0" {
-		return net.Listen("tcp", addr)
-	}
-	for range 50 {
-		candidate := net.JoinHostPort(host, fmt.Sprint(20000+rand.IntN(12000)))
-		if l, err := net.Listen("tcp", candidate); err == nil {
-			return l, nil
-		}
-	}
-	return net.Listen("tcp", addr)
-}
-
-// serve runs the HTTP server on l until stop. The caller holds net or is New.
-func (s *Server) serve(l net.Listener) {
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	s.net.server, s.net.done = server, done
-	go func() {
-		defer close(done)
-		_ = server.Serve(l) // ends with ErrServerClosed; there is nobody to tell
-	}()
-}
-
-// stop closes the listener and every connection, as the end of a process does. The caller holds net.
-func (s *Server) stop() error {
-	if s.net.server == nil {
-		return nil
-	}
-	err := s.net.server.Close()
-	<-s.net.done
-	s.net.server = nil
-	return err
-}
-
 // URL is the base URL of the stand-in, without a final slash. It stays the same across outages.
-func (s *Server) URL() string { return "http://" + s.net.addr + root }
+func (s *Server) URL() string { return "http://" + s.net.Addr() + root }
 
 // Close stops the stand-in for good. It may be called more than once.
 func (s *Server) Close() error {
-	s.net.Lock()
-	defer s.net.Unlock()
-	s.net.closed = true
 	s.faults.close()
-	return s.stop()
+	return s.net.Close()
 }
 
 // Unknown lists what the stand-in did not know of requests: path, method, parameter, header or field of a Bundle.
