@@ -117,7 +117,7 @@ func (c *cast) Send(ctx context.Context, user, text string) error {
 	p.open = append(p.open, id)
 	c.mu.Unlock()
 	c.tell(phone.Event{Kind: phone.Message, User: user, ID: id, At: time.Now(), Text: text, Tick: phone.Sent})
-	c.step(p, "sent", "The phone sends the message", "Encrypted with Signal; WhatsApp's server cannot read it.", phone.Good)
+	c.step(p, "sent", "The phone sends the message", "Encrypted: WhatsApp's server cannot read it.", phone.Good)
 	return nil
 }
 
@@ -215,7 +215,7 @@ func (c *cast) watchPhone(ctx context.Context, p *person) {
 			return
 		}
 		c.tell(phone.Event{Kind: phone.Message, User: p.ID, ID: got.ID, At: got.At, FromBot: true, Text: got.Text, Tick: phone.Delivered})
-		c.step(p, "reply", "The bot's answer arrives", "Under a fixed message id: a resend would not show twice.", phone.Good)
+		c.step(p, "reply", "The bot's answer arrives", "Under a fixed id: a resend shows no second one.", phone.Good)
 	}
 }
 
@@ -248,8 +248,8 @@ func (c *cast) watchTicks() {
 // hookCore shows the bot's calls to the core as steps of whoever asked last.
 func (c *cast) hookCore() {
 	for path, s := range map[string][2]string{
-		"/recipe/signinup/code":         {"A code is created", "The link is stored sealed before anything else happens."},
-		"/recipe/signinup/codes":        {"Older codes are looked for", "Any other code of this number is revoked, one by one."},
+		"/recipe/signinup/code":         {"A code is created", "The link is stored sealed before all else."},
+		"/recipe/signinup/codes":        {"Older codes are looked for", "Other codes of this number are revoked."},
 		"/recipe/signinup/code/consume": {"The link is consumed", "Once: a second tap finds it used."},
 	} {
 		c.core.After(path, func() {

@@ -61,10 +61,10 @@ func (c *cast) follow(p *person, was, now records) {
 		p.trail.waiting = false
 	}
 	if now.contact != "" && was.contact == "" {
-		c.step(p, "contact", "The contact is made", "In the omnichannel system, once, with the name “"+now.called+"”.", phone.Good)
+		c.step(p, "contact", "The contact is made", "Once, with the name “"+now.called+"”.", phone.Good)
 	}
 	if now.chatwoot != "" && was.chatwoot == "" {
-		c.step(p, "chatwoot", "The contact's id is written to the Patient", "Whoever sees it there makes no second contact.", phone.Good)
+		c.step(p, "chatwoot", "The Patient gets the contact's id", "So that nobody makes a second contact.", phone.Good)
 	}
 	c.tellState(p)
 }
@@ -78,7 +78,7 @@ func (c *cast) signedIn(p *person) {
 		return
 	}
 	p.trail.signed, p.trail.asked = flow, 0
-	c.step(p, "session", "A session is made", "The sign-in and its follow-up jobs were recorded before.", phone.Good)
+	c.step(p, "session", "A session is made", "The follow-up jobs were recorded before it.", phone.Good)
 	c.tell(phone.Event{Kind: phone.Status, User: p.ID, ID: "session", Title: "Session", Detail: "signed in", State: phone.Good})
 	switch {
 	case p.trail.linked == flow:

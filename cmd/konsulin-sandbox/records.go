@@ -117,11 +117,11 @@ func filled(pairs ...string) []phone.Row {
 func arrival(was, now records) (title, detail string) {
 	switch {
 	case was.ref == "":
-		return "The Patient is created", "Only if nobody else has just made one; then it is searched again."
+		return "The Patient is created", "Only if nobody else has just made one."
 	case was.ref != now.ref:
 		return "A Patient of their own is created", "An operator decided that the other one is somebody else's. The contact follows."
 	case was.users == "":
-		return "The Patient is adopted", "It was there without a user. Two identifiers are added, nothing is overwritten."
+		return "The Patient is adopted", "Two identifiers are added, the rest stays."
 	default:
 		return "The Patient is shared", "An operator approved: the user is added, the other one stays. The contact follows."
 	}

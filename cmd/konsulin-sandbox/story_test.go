@@ -219,7 +219,7 @@ func newcomer(v *viewer) {
 	v.seesStep("siti", "session", "A session is made")
 	v.seesStep("siti", "patient", "The Patient is created")
 	v.seesStep("siti", "contact", "The contact is made")
-	v.seesStep("siti", "chatwoot", "The contact's id is written to the Patient")
+	v.seesStep("siti", "chatwoot", "The Patient gets the contact's id")
 	v.seesStatus("siti", "patient", "linked")
 	card, contact := v.last("card", "siti", "fhir"), v.last("card", "siti", "omnichannel")
 	require.Equal(t, "6281234567001", card.row("whatsapp"))
@@ -243,7 +243,7 @@ func adopted(v *viewer) {
 	require.Contains(t, before.Detail, "without a user")
 	v.signIn("budi")
 	v.seesStep("budi", "patient", "The Patient is adopted")
-	v.seesStep("budi", "chatwoot", "The contact's id is written to the Patient")
+	v.seesStep("budi", "chatwoot", "The Patient gets the contact's id")
 	after := v.last("card", "budi", "fhir")
 	require.Equal(t, regexp.MustCompile(`^Patient/\w+`).FindString(before.Detail), regexp.MustCompile(`^Patient/\w+`).FindString(after.Detail))
 	require.Equal(t, "6281234567002", after.row("whatsapp"))
@@ -267,7 +267,7 @@ func quarantined(v *viewer) {
 	require.NoError(t, v.stage.operator.Separate(t.Context(), open[0].ID))
 	v.seesStep("dewi", "patient", "A Patient of their own is created")
 	v.seesStatus("dewi", "patient", "linked")
-	v.seesStep("dewi", "chatwoot", "The contact's id is written to the Patient")
+	v.seesStep("dewi", "chatwoot", "The Patient gets the contact's id")
 	require.Equal(t, "Dewi", v.last("card", "dewi", "omnichannel").row("name"))
 }
 
@@ -287,7 +287,7 @@ func outages(v *viewer) {
 	v.seesStatus("anna", "patient", "linked")
 	v.fault("omnichannel", false)
 	v.seesStep("anna", "contact", "The contact is made")
-	v.seesStep("anna", "chatwoot", "The contact's id is written to the Patient")
+	v.seesStep("anna", "chatwoot", "The Patient gets the contact's id")
 
 	v.fault("fhir", true)
 	require.Equal(t, "pending", v.signIn("anna")["patient"])
