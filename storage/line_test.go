@@ -121,18 +121,24 @@ func TestTheOwnerAcceptsAndLeasesThroughItsTenure(t *testing.T) {
 	})
 }
 
-// shortLease opens the bundle's PostgreSQL with real time and a lease short enough to wait for.
-func shortLease(t *testing.T) bundle {
+// How long leases are in tests: short enough to wait for its end, and long enough for a busy machine to renew.
+const (
+	endsSoon = 400 * time.Millisecond
+	lasts    = 6 * time.Second
+)
+
+// shortLease opens the bundle's PostgreSQL with real time and a short lease.
+func shortLease(t *testing.T, lease time.Duration) bundle {
 	t.Helper()
 	b := setup(t, Postgres)
-	b.config.Now, b.config.LineLease = time.Now, 400*time.Millisecond
+	b.config.Now, b.config.LineLease = time.Now, lease
 	b.Store = b.open(t)
 	return b
 }
 
 func TestALeaseIsRenewedWhileItsOwnerLives(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, lasts)
 	tenure := own(t, b.Store)
 	until := func() (ms int64) {
 		_, err := one(t.Context(), b.engine.reader(), "SELECT until FROM line_owner", nil, &ms)
@@ -146,7 +152,7 @@ func TestALeaseIsRenewedWhileItsOwnerLives(t *testing.T) {
 
 func TestAnOwnerWhoseLeaseWasTakenStopsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, endsSoon)
 	former := own(t, b.Store)
 	// As if this process had been paused, its lease had run out and another process had taken it.
 	require.NoError(t, b.raw(t, "UPDATE line_owner SET epoch = epoch + 1, pid = 7, until = until + 3600000"))
@@ -194,7 +200,7 @@ func TestTheLineOfAKilledOwnerIsFreeAtOnce(t *testing.T) {
 
 func TestAnOwnerWhoseSessionBrokeShowsAgainThatItLives(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, lasts)
 	tenure := own(t, b.Store)
 	endSessions(t, b)
 	require.Eventually(t, func() bool {
@@ -207,7 +213,7 @@ func TestAnOwnerWhoseSessionBrokeShowsAgainThatItLives(t *testing.T) {
 // TestAnOwnerAsksForItsLockUntilItHasIt, because a session that broke on the way may live on at the server for a while.
 func TestAnOwnerAsksForItsLockUntilItHasIt(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, lasts)
 	tenure := own(t, b.Store)
 	old, err := b.open(t).engine.(*pgEngine).db.Conn(t.Context())
 	require.NoError(t, err)
@@ -235,7 +241,7 @@ func TestAnOwnerAsksForItsLockUntilItHasIt(t *testing.T) {
 
 func TestAnOwnerThatCannotRenewTellsItBeforeOthersMayOwn(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, endsSoon)
 	tenure := own(t, b.Store)
 	blocker := b.open(t)
 	held, release := make(chan struct{}), make(chan struct{})
@@ -264,7 +270,7 @@ func TestAnOwnerThatCannotRenewTellsItBeforeOthersMayOwn(t *testing.T) {
 
 func TestATransactionOfTheFormerOwnerEndsBeforeANewTenureBegins(t *testing.T) {
 	t.Parallel()
-	b := shortLease(t)
+	b := shortLease(t, endsSoon)
 	former := own(t, b.Store)
 	inside, taken, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() { // a process that is paused between the fence and its commit

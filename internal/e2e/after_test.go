@@ -228,7 +228,7 @@ func TestQuarantineIsLiftedByADecision(t *testing.T) {
 	require.NoError(t, store.Decide(t.Context(), cases[0].ID, fhir.Approve, "", "operator"))
 	id := me["userId"].(string)
 	s.converged2(ref, n.Digits(), id)
-	require.Equal(t, "linked", br.session(t).json(t)["patient"])
+	require.Eventually(t, func() bool { return br.session(t).json(t)["patient"] == "linked" }, time.Minute, 20*time.Millisecond)
 	require.Eventually(t, func() bool { return len(s.contacts(n)) == 1 }, time.Minute, 20*time.Millisecond)
 	require.Equal(t, "Ibu Rahma", s.contacts(n)[0].Name, "the contact has the Patient's name")
 }
