@@ -276,8 +276,11 @@ func TestWhatTheServerRefusesDoesNotOpenTheBreaker(t *testing.T) {
 	}
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
-		w.core.Before("capabilities", cancel)
-		require.ErrorIs(t, w.s.Ping(ctx), context.Canceled)
+		left := make(chan struct{})
+		w.core.Before("capabilities", func() { cancel(); <-left })
+		err := w.s.Ping(ctx)
+		close(left)
+		require.ErrorIs(t, err, context.Canceled)
 	}
 	w.core.Before("capabilities", nil)
 	require.NoError(t, w.s.Ping(t.Context()))

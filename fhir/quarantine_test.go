@@ -23,7 +23,7 @@ func TestForeignUserIDQuarantined(t *testing.T) {
 	for range 2 {
 		l, err := w.s.Sync(t.Context(), u)
 		q := quarantined(t, err)
-		require.Equal(t, fhir.QuarantineError{CaseID: 7, Resource: "Patient", Why: fhir.Foreign}, *q)
+		require.Equal(t, fhir.QuarantineError{CaseID: 7, Resource: "Patient", Why: fhir.Foreign}, q)
 		require.Contains(t, q.Error(), "case 7")
 		require.Equal(t, fhir.Linked{}, l)
 	}

@@ -87,7 +87,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Cooldown = 15 * time.Second
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		cfg.Now = time.Now //nolint:forbidigo // the default of the Now field itself
 	}
 	switch cfg.Telecom {
 	case "":

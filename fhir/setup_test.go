@@ -185,12 +185,12 @@ func resource(kind string, members ...string) string {
 }
 
 // quarantined checks that an error is a quarantine, and returns it.
-func quarantined(t testing.TB, err error) *fhir.QuarantineError {
+func quarantined(t testing.TB, err error) fhir.QuarantineError {
 	t.Helper()
 	var q *fhir.QuarantineError
 	require.ErrorAs(t, err, &q)
 	require.True(t, permanent(err))
-	return q
+	return *q
 }
 
 // permanent and retryAfter ask an error as the runner of jobs does.
