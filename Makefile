@@ -14,7 +14,7 @@ KILLS    ?= 200
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build bench torture fuzz need-postgres fmt clean
+.PHONY: help demo test check race build bench torture fuzz interop need-postgres fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	    echo "$$target $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$target; \
 	  done; \
 	done
+
+interop: ## the FHIR room against an independent FHIR server (Node.js), or against FHIR_BASE_URL
+	@tools/interop/run.sh
 
 need-postgres: # a PostgreSQL server binary, for the tests
 	@tools/need-postgres.sh
