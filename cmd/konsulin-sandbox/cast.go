@@ -186,6 +186,7 @@ func (c *cast) run(ctx context.Context) error {
 	for _, p := range c.people {
 		all.Go(func() { c.watchPhone(ctx, p) })
 	}
+	all.Go(func() { c.watchCases(ctx) })
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	var last line.Status

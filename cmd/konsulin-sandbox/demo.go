@@ -216,7 +216,6 @@ func (s *stage) run(ctx context.Context) error {
 	g.Go(func() error { return s.bot.Run(ctx) })
 	g.Go(func() error { return s.show.Run(ctx) })
 	g.Go(func() error { return s.cast.run(ctx) })
-	g.Go(func() error { return s.cast.watchCases(ctx) })
 	g.Go(func() error {
 		if err := server.Serve(s.page); !errors.Is(err, http.ErrServerClosed) {
 			return err

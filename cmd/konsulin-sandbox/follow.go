@@ -35,7 +35,7 @@ func (c *cast) look() {
 	patients, contacts := c.fhir.All("Patient"), c.omni.Contacts()
 	for _, p := range c.people {
 		was, now := p.trail.known, known(p.phone.Phone(), patients, contacts)
-		if p.trail.shown && was == now && !(p.trail.waiting && !c.out["fhir"]) {
+		if p.trail.shown && was == now && (!p.trail.waiting || c.out["fhir"]) {
 			continue
 		}
 		p.trail.shown, p.trail.known = true, now
@@ -64,7 +64,7 @@ func (c *cast) follow(p *person, was, now records) {
 		c.step(p, "contact", "The contact is made", "Once, with the name “"+now.called+"”.", phone.Good)
 	}
 	if now.chatwoot != "" && was.chatwoot == "" {
-		c.step(p, "chatwoot", "The Patient gets the contact's id", "So that nobody makes a second contact.", phone.Good)
+		c.step(p, "chatwoot", "Its id goes to the Patient", "So that nobody makes a second contact.", phone.Good)
 	}
 	c.tellState(p)
 }
@@ -108,24 +108,21 @@ func (c *cast) tellState(p *person) {
 }
 
 // watchCases asks, as an operator would, for cases while somebody's Patient is pending.
-func (c *cast) watchCases(ctx context.Context) error {
+func (c *cast) watchCases(ctx context.Context) {
 	tick := time.NewTicker(casesEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 		if !c.pending() {
 			continue
 		}
 		open, err := c.cases(ctx)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop
-		}
 		if err != nil {
-			return err
+			continue // the database is busy, or the demo ends
 		}
 		for _, o := range open {
 			c.ask(o.ID, o.Candidates)
@@ -147,10 +144,11 @@ func (c *cast) ask(id int64, candidates []string) {
 	c.looking.Lock()
 	defer c.looking.Unlock()
 	for _, p := range c.people {
-		if p.trail.signed == "" || p.trail.asked == id || p.trail.known.linked() || !slices.Contains(candidates, p.trail.known.ref) {
+		t := &p.trail
+		if t.signed == "" || t.asked == id || t.known.linked() || !slices.Contains(candidates, t.known.ref) || (t.waiting && c.out["fhir"]) {
 			continue
 		}
-		p.trail.asked = id
+		t.asked, t.waiting = id, false
 		title, detail := waits(id)
 		c.step(p, "patient", title, detail, phone.Doing)
 		c.tellState(p)

@@ -79,7 +79,7 @@ func (v *viewer) read(ctx context.Context) error {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the demo has ended
+		return nil // the demo has ended
 	}
 	if err != nil {
 		return err
@@ -219,7 +219,7 @@ func newcomer(v *viewer) {
 	v.seesStep("siti", "session", "A session is made")
 	v.seesStep("siti", "patient", "The Patient is created")
 	v.seesStep("siti", "contact", "The contact is made")
-	v.seesStep("siti", "chatwoot", "The Patient gets the contact's id")
+	v.seesStep("siti", "chatwoot", "Its id goes to the Patient")
 	v.seesStatus("siti", "patient", "linked")
 	card, contact := v.last("card", "siti", "fhir"), v.last("card", "siti", "omnichannel")
 	require.Equal(t, "6281234567001", card.row("whatsapp"))
@@ -243,7 +243,7 @@ func adopted(v *viewer) {
 	require.Contains(t, before.Detail, "without a user")
 	v.signIn("budi")
 	v.seesStep("budi", "patient", "The Patient is adopted")
-	v.seesStep("budi", "chatwoot", "The Patient gets the contact's id")
+	v.seesStep("budi", "chatwoot", "Its id goes to the Patient")
 	after := v.last("card", "budi", "fhir")
 	require.Equal(t, regexp.MustCompile(`^Patient/\w+`).FindString(before.Detail), regexp.MustCompile(`^Patient/\w+`).FindString(after.Detail))
 	require.Equal(t, "6281234567002", after.row("whatsapp"))
@@ -261,13 +261,19 @@ func quarantined(v *viewer) {
 	require.Contains(t, v.last("step", "dewi", "patient").Detail, "jobs cases")
 	require.Equal(t, before, v.last("card", "dewi", "fhir"), "nothing is overwritten")
 
+	v.fault("fhir", true)
+	require.Equal(t, "pending", v.signIn("dewi")["patient"])
+	v.seesStep("dewi", "patient", "The Patient has to wait")
+	v.fault("fhir", false)
+	v.seesStep("dewi", "patient", "The Patient waits for a person")
+
 	open, err := v.stage.cases(t.Context())
 	require.NoError(t, err)
 	require.Len(t, open, 1)
 	require.NoError(t, v.stage.operator.Separate(t.Context(), open[0].ID))
 	v.seesStep("dewi", "patient", "A Patient of their own is created")
 	v.seesStatus("dewi", "patient", "linked")
-	v.seesStep("dewi", "chatwoot", "The Patient gets the contact's id")
+	v.seesStep("dewi", "chatwoot", "Its id goes to the Patient")
 	require.Equal(t, "Dewi", v.last("card", "dewi", "omnichannel").row("name"))
 }
 
@@ -287,7 +293,7 @@ func outages(v *viewer) {
 	v.seesStatus("anna", "patient", "linked")
 	v.fault("omnichannel", false)
 	v.seesStep("anna", "contact", "The contact is made")
-	v.seesStep("anna", "chatwoot", "The Patient gets the contact's id")
+	v.seesStep("anna", "chatwoot", "Its id goes to the Patient")
 
 	v.fault("fhir", true)
 	require.Equal(t, "pending", v.signIn("anna")["patient"])
