@@ -1,5 +1,5 @@
-// Command konsulin-sandbox is the offline world of konsulin-bot: stand-ins for WhatsApp and for SuperTokens on
-// loopback, a phone in the browser, and the real bot between them.
+// Command konsulin-sandbox is the offline world of konsulin-bot: stand-ins for WhatsApp, SuperTokens, a FHIR
+// server and the omnichannel system on loopback, a phone in the browser, and the real bot between them.
 package main
 
 import (
@@ -20,7 +20,7 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	root := &cobra.Command{
 		Use:           "konsulin-sandbox",
-		Short:         "Try konsulin-bot offline: WhatsApp, SuperTokens and a phone on this machine's loopback",
+		Short:         "Try konsulin-bot offline: everything around it, and a phone, on this machine's loopback",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
