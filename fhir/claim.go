@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"time"
 )
 
@@ -108,6 +107,9 @@ func (s *Service) claimPage(ctx context.Context, c *claim, page []json.RawMessag
 
 // claimChunk claims records in one transaction. When somebody has changed one of them, all are read and tried again.
 func (s *Service) claimChunk(ctx context.Context, c *claim, todo []*edit) error {
+	if err := s.cfg.Audit.ClaimBegins(ctx, s.provenance(c, todo)); err != nil {
+		return fmt.Errorf("record claim: %w", err)
+	}
 	for try := range tries {
 		if len(todo) == 0 {
 			return nil
@@ -164,23 +166,28 @@ func (s *Service) readAgain(ctx context.Context, c *claim, todo []*edit) (left, 
 // committed keeps the provenance of records that have become the owner's. The caller may have left: this is finished
 // all the same, because no second call could tell.
 func (s *Service) committed(ctx context.Context, c *claim, todo []*edit) error {
-	var refs []string
-	for _, e := range todo {
-		c.done[e.ref()] = true
-		refs = append(refs, e.ref())
+	record := s.provenance(c, todo)
+	for _, ref := range record.References {
+		c.done[ref] = true
 	}
-	c.refs = append(c.refs, refs...)
+	c.refs = append(c.refs, record.References...)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	var err error
 	for try := range tries {
-		err = s.cfg.Audit.GuestClaimed(ctx, ClaimRecord{
-			UserID: c.u.ID, Number: c.u.Number, Guest: c.guest.Value, Owner: c.owner, References: slices.Clone(refs), At: s.cfg.Now(),
-		})
-		if err == nil {
+		if err = s.cfg.Audit.GuestClaimed(ctx, record); err == nil {
 			return nil
 		}
 		pause(ctx, try)
 	}
 	return fmt.Errorf("record claim: %w", err)
+}
+
+// provenance says whose records become whose.
+func (s *Service) provenance(c *claim, todo []*edit) ClaimRecord {
+	r := ClaimRecord{UserID: c.u.ID, Number: c.u.Number, Guest: c.guest.Value, Owner: c.owner, At: s.cfg.Now()}
+	for _, e := range todo {
+		r.References = append(r.References, e.ref())
+	}
+	return r
 }

@@ -271,6 +271,23 @@ func TestProvenanceThatCannotBeKeptIsAnError(t *testing.T) {
 	require.Equal(t, refs[1:], c.References, "and what is done is said")
 }
 
+func TestNothingIsClaimedThatLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user()
+	w.sync(u)
+	refs := w.answers(3)
+	w.audit.refuse = errors.New("the disk is full")
+	c, err := w.s.ClaimGuest(t.Context(), u, guest)
+	require.ErrorContains(t, err, "the disk is full")
+	require.Zero(t, c.Count)
+	require.Zero(t, w.core.Calls("transaction"), "nothing was given away")
+	w.audit.refuse = nil
+	_, err = w.s.ClaimGuest(t.Context(), u, guest)
+	require.NoError(t, err)
+	require.Subset(t, w.audit.begun, refs, "a crash after the transaction would have left the trace")
+}
+
 func TestNobodyClaimsWithoutAResource(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -19,7 +19,7 @@ const (
 	mediaType = "application/fhir+json"
 
 	// maxBody is how large an answer may be.
-	maxBody = 4 << 20
+	maxBody = 16 << 20
 
 	// openPatience is how long a call waits while the circuit breaker is open: a worker that waits takes up no job,
 	// one that gives up at once would turn over the whole queue.

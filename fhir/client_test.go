@@ -224,8 +224,8 @@ func TestAServerThatIgnoresParametersFindsNobody(t *testing.T) {
 func TestLargeAnswersAreRefused(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	err := w.service(fake(t, says(200, strings.Repeat(" ", 4<<20)+`{"resourceType":"CapabilityStatement"}`)).URL).Ping(t.Context())
-	require.ErrorContains(t, err, "larger than 4 MiB")
+	err := w.service(fake(t, says(200, strings.Repeat(" ", 16<<20)+`{"resourceType":"CapabilityStatement"}`)).URL).Ping(t.Context())
+	require.ErrorContains(t, err, "larger than 16 MiB")
 }
 
 func TestBreaker(t *testing.T) {

@@ -58,6 +58,8 @@ type Roles interface {
 
 // Audit keeps the provenance of guests' records. Storage implements it.
 type Audit interface {
+	// ClaimBegins is called before each such transaction, so that a crash right after it leaves a trace of it.
+	ClaimBegins(ctx context.Context, c ClaimRecord) error
 	// GuestClaimed is called after each transaction that gave records to their owner.
 	GuestClaimed(ctx context.Context, c ClaimRecord) error
 }

@@ -15,8 +15,8 @@ const (
 	pageSize     = "50"
 	userPages    = 20      // of a search for one person
 	claimPages   = 400     // of a guest's records
-	scanPageSize = "200"   // of the duplicate scan
-	scanPages    = 100_000 // of the duplicate scan
+	scanPageSize = "50"    // of the duplicate scan; a Patient may hold a photo
+	scanPages    = 400_000 // of the duplicate scan
 )
 
 // token is an identifier as the value of a search parameter, not yet percent-encoded
@@ -113,17 +113,33 @@ func (s *Service) byUser(ctx context.Context, kind, userID string) ([]*resource,
 	return found, err
 }
 
-// byNumber finds what was written by us for a number, else what somebody typed.
-func (s *Service) byNumber(ctx context.Context, kind string, u User, but []string) ([]*resource, error) {
+// byUserOrNumber finds, in one search, what carries the user's id, the one to use in front, and what carries the number as
+// WhatsApp vouched for it.
+func (s *Service) byUserOrNumber(ctx context.Context, kind string, u User) (mine, numbered []*resource, err error) {
+	either := u.userID().token() + "," + u.whatsapp().token()
+	found, err := s.find(ctx, kind, "identifier", either, func(r *resource) bool { return r.has(u.userID()) || r.has(u.whatsapp()) })
+	for _, r := range found {
+		if r.has(u.userID()) {
+			mine = append(mine, r)
+		}
+		if r.has(u.whatsapp()) {
+			numbered = append(numbered, r)
+		}
+	}
+	first(mine)
+	return mine, numbered, err
+}
+
+// byNumber is what was written by us for a number (numbered, found before), else what somebody typed.
+func (s *Service) byNumber(ctx context.Context, kind string, u User, numbered []*resource, but []string) ([]*resource, error) {
 	left := func(found []*resource) []*resource {
 		return slices.DeleteFunc(found, func(r *resource) bool { return slices.Contains(but, r.ref()) })
 	}
-	found, err := s.findIdentifier(ctx, kind, u.whatsapp())
-	if found = left(found); err != nil || len(found) > 0 {
-		return found, err
+	if found := left(numbered); len(found) > 0 {
+		return found, nil
 	}
 	spellings := []string{u.Number.Digits(), u.Number.E164()}
-	found, err = s.find(ctx, kind, "phone", strings.Join(spellings, ","), func(r *resource) bool {
+	found, err := s.find(ctx, kind, "phone", strings.Join(spellings, ","), func(r *resource) bool {
 		return slices.ContainsFunc(r.phones, func(p string) bool { return slices.Contains(spellings, p) })
 	})
 	return left(found), err

@@ -269,7 +269,16 @@ func (r *roles) Roles(_ context.Context, userID string) ([]string, error) {
 type audit struct {
 	mu      sync.Mutex
 	records []fhir.ClaimRecord
+	begun   []string // references
+	refuse  error    // of ClaimBegins
 	fail    int
+}
+
+func (a *audit) ClaimBegins(_ context.Context, c fhir.ClaimRecord) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begun = append(a.begun, c.References...)
+	return a.refuse
 }
 
 func (a *audit) GuestClaimed(_ context.Context, c fhir.ClaimRecord) error {

@@ -126,7 +126,7 @@ func (s *Service) settle(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	mine, err := s.byUser(ctx, w.kind, w.u.ID)
+	mine, numbered, err := s.byUserOrNumber(ctx, w.kind, w.u)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Service) settle(ctx context.Context, w *work) error {
 	if w.decision.Verdict == Separate {
 		apart = w.decision.Candidates
 	}
-	found, err := s.byNumber(ctx, w.kind, w.u, apart)
+	found, err := s.byNumber(ctx, w.kind, w.u, numbered, apart)
 	if err != nil {
 		return err
 	}

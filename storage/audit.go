@@ -21,6 +21,7 @@ const (
 	EventKey       = "seal key replaced" // the database belongs to another sealing key from now on
 	EventCase      = "case opened"       // a user's Patient waits for a person's decision
 	EventDecided   = "case decided"      // a person decided
+	EventClaiming  = "guest claim begun" // a guest's records are about to be given to the user
 	EventClaimed   = "guest claimed"     // a guest's records were given to the user
 )
 

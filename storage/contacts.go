@@ -85,8 +85,17 @@ func (s *Store) addChatwootID(ctx context.Context, q querier, r contact.Record) 
 		r.UserID, s.now())
 }
 
+// ClaimBegins implements [fhir.Audit].
+func (s *Store) ClaimBegins(ctx context.Context, c fhir.ClaimRecord) error {
+	return s.auditClaim(ctx, EventClaiming, c)
+}
+
 // GuestClaimed implements [fhir.Audit].
 func (s *Store) GuestClaimed(ctx context.Context, c fhir.ClaimRecord) error {
-	return s.Audit(ctx, AuditRow{At: c.At, Event: EventClaimed, Number: c.Number, UserID: c.UserID,
+	return s.auditClaim(ctx, EventClaimed, c)
+}
+
+func (s *Store) auditClaim(ctx context.Context, event string, c fhir.ClaimRecord) error {
+	return s.Audit(ctx, AuditRow{At: c.At, Event: event, Number: c.Number, UserID: c.UserID,
 		Detail: map[string]any{"guest": c.Guest, "owner": c.Owner, "references": c.References}})
 }

@@ -19,7 +19,7 @@ import (
 const waitingSignIns = 10_000
 
 // BenchmarkFollowUps measures how fast the Patients of ten thousand sign-ins that waited come to be once the FHIR
-// server is there, and what memory that takes: each is a new Patient, so five calls to the server.
+// server is there, and what memory that takes: each is a new Patient, so four calls to the server.
 func BenchmarkFollowUps(b *testing.B) {
 	for _, engine := range []string{sqlite, postgres} {
 		b.Run(engine, func(b *testing.B) {
