@@ -92,11 +92,3 @@ func readID(raw json.RawMessage) (string, error) {
 	}
 	return id, nil
 }
-
-// isEnqueued reports whether an answer with 202 says so.
-func isEnqueued(text []byte) bool {
-	var answer struct {
-		Status string `json:"status"`
-	}
-	return json.Unmarshal(text, &answer) == nil && answer.Status == "enqueued"
-}

@@ -1,6 +1,7 @@
 package contact_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ type outcome struct {
 	permanent bool
 	wait      time.Duration // of RetryAfter; 0: the run counts
 	pause     time.Duration // that everybody was asked to make
+	outage    bool          // of RetryAfter: half a minute or so
 }
 
 // TestContactAnswers promises what becomes of each answer that the webhook can give.
@@ -40,30 +42,30 @@ func TestContactAnswers(t *testing.T) {
 			outcome{saved: true, id: "4"}},
 		"ours twice alike": {200, `[{"chatwoot_id":4,"phone_number":"+6281234567890"},{"chatwoot_id":"4","phone_number":"+6281234567890"}]`, "",
 			outcome{saved: true, id: "4"}},
-		"ours twice":          {200, `[{"chatwoot_id":4,"phone_number":"+6281234567890"},{"chatwoot_id":5,"phone_number":"+6281234567890"}]`, "", outcome{}},
-		"two of nobody":       {200, `[{"chatwoot_id":3},{"chatwoot_id":4}]`, "", outcome{}},
-		"somebody else":       {200, `[{"chatwoot_id":3,"phone_number":"+6289999999999"}]`, "", outcome{}},
-		"two different names": {200, `[{"chatwoot_id":3,"phone_number":"+6281234567890","phoneNumber":"+6289999999999"}]`, "", outcome{}},
-		"empty array":         {200, `[]`, "", outcome{}},
-		"object":              {200, `{"chatwoot_id":3}`, "", outcome{}},
-		"null":                {200, `null`, "", outcome{}},
-		"no JSON":             {200, `<html>`, "", outcome{}},
-		"nothing":             {200, ``, "", outcome{}},
-		"too long":            {200, `[{"chatwoot_id":17}]` + strings.Repeat(" ", 64<<10), "", outcome{}},
-		"no id":               {200, `[{"phone_number":"+6281234567890"}]`, "", outcome{}},
-		"null id":             {200, `[{"chatwoot_id":null}]`, "", outcome{}},
-		"empty id":            {200, `[{"chatwoot_id":""}]`, "", outcome{}},
-		"zero id":             {200, `[{"chatwoot_id":0}]`, "", outcome{}},
-		"zero id as text":     {200, `[{"chatwoot_id":"0"}]`, "", outcome{}},
-		"negative id":         {200, `[{"chatwoot_id":-4}]`, "", outcome{}},
-		"negative id as text": {200, `[{"chatwoot_id":"-4"}]`, "", outcome{}},
-		"fraction":            {200, `[{"chatwoot_id":1.5}]`, "", outcome{}},
-		"exponent":            {200, `[{"chatwoot_id":1e3}]`, "", outcome{}},
-		"object as id":        {200, `[{"chatwoot_id":{}}]`, "", outcome{}},
-		"truth as id":         {200, `[{"chatwoot_id":true}]`, "", outcome{}},
+		"ours twice":          {200, `[{"chatwoot_id":4,"phone_number":"+6281234567890"},{"chatwoot_id":5,"phone_number":"+6281234567890"}]`, "", outcome{saved: true}},
+		"two of nobody":       {200, `[{"chatwoot_id":3},{"chatwoot_id":4}]`, "", outcome{saved: true}},
+		"somebody else":       {200, `[{"chatwoot_id":3,"phone_number":"+6289999999999"}]`, "", outcome{saved: true}},
+		"two different names": {200, `[{"chatwoot_id":3,"phone_number":"+6281234567890","phoneNumber":"+6289999999999"}]`, "", outcome{saved: true}},
+		"empty array":         {200, `[]`, "", outcome{saved: true}},
+		"object":              {200, `{"chatwoot_id":3}`, "", outcome{permanent: true}},
+		"null":                {200, `null`, "", outcome{permanent: true}},
+		"no JSON":             {200, `<html>`, "", outcome{permanent: true}},
+		"nothing":             {200, ``, "", outcome{permanent: true}},
+		"too long":            {200, `[{"chatwoot_id":17}]` + strings.Repeat(" ", 64<<10), "", outcome{saved: true}},
+		"no id":               {200, `[{"phone_number":"+6281234567890"}]`, "", outcome{saved: true}},
+		"null id":             {200, `[{"chatwoot_id":null}]`, "", outcome{saved: true}},
+		"empty id":            {200, `[{"chatwoot_id":""}]`, "", outcome{saved: true}},
+		"zero id":             {200, `[{"chatwoot_id":0}]`, "", outcome{saved: true}},
+		"zero id as text":     {200, `[{"chatwoot_id":"0"}]`, "", outcome{saved: true}},
+		"negative id":         {200, `[{"chatwoot_id":-4}]`, "", outcome{saved: true}},
+		"negative id as text": {200, `[{"chatwoot_id":"-4"}]`, "", outcome{saved: true}},
+		"fraction":            {200, `[{"chatwoot_id":1.5}]`, "", outcome{saved: true}},
+		"exponent":            {200, `[{"chatwoot_id":1e3}]`, "", outcome{saved: true}},
+		"object as id":        {200, `[{"chatwoot_id":{}}]`, "", outcome{saved: true}},
+		"truth as id":         {200, `[{"chatwoot_id":true}]`, "", outcome{saved: true}},
 
 		"enqueued":          {202, `{"status":"enqueued"}`, "", outcome{saved: true}},
-		"accepted, no word": {202, ``, "", outcome{}},
+		"accepted, no word": {202, ``, "", outcome{saved: true}},
 		"duplicate":         {422, `{"message":"Phone number has already been taken"}`, "", outcome{saved: true}},
 		"duplicate, long":   {422, strings.Repeat("x", 80<<10), "", outcome{saved: true}},
 
@@ -74,10 +76,10 @@ func TestContactAnswers(t *testing.T) {
 		"too many, too long":  {429, ``, "86400", outcome{wait: 15 * time.Minute, pause: 15 * time.Minute}},
 		"too many, nonsense":  {429, ``, "soon", outcome{wait: time.Minute, pause: time.Minute}},
 
-		"unavailable":       {503, ``, "", outcome{}},
+		"unavailable":       {503, ``, "", outcome{outage: true}},
 		"unavailable, wait": {503, ``, "20", outcome{wait: 20 * time.Second}},
 		"broken":            {500, ``, "20", outcome{}},
-		"bad gateway":       {502, `<html>`, "", outcome{}},
+		"bad gateway":       {502, `<html>`, "", outcome{outage: true}},
 		"request timeout":   {408, ``, "", outcome{}},
 		"other success":     {204, ``, "", outcome{}},
 		"unauthorized":      {401, ``, "", outcome{wait: 10 * time.Minute}},
@@ -94,6 +96,11 @@ func TestContactAnswers(t *testing.T) {
 			err := w.sync()
 			permanent, wait, _ := retry(err)
 			got := outcome{saved: w.records.found, id: w.records.record.ChatwootID, permanent: permanent, wait: wait}
+			if c.want.outage {
+				require.GreaterOrEqual(t, wait, 15*time.Second)
+				require.LessOrEqual(t, wait, 45*time.Second)
+				got.outage, got.wait = true, 0
+			}
 			if len(w.pacer.pauses) == 1 {
 				got.pause = w.pacer.pauses[0]
 			}
@@ -125,22 +132,36 @@ func TestRefusalSaysWhatToCheck(t *testing.T) {
 	require.Empty(t, w.hook.Contacts())
 }
 
-// TestDeadlineAndOutageAreFailedAttempts promises that no call hangs, and that an outage counts as a failure.
-func TestDeadlineAndOutageAreFailedAttempts(t *testing.T) {
+// TestAnOutageIsNoFailedAttempt promises that no call hangs, and that nobody's contact is given up because the service is
+// away for a night.
+func TestAnOutageIsNoFailedAttempt(t *testing.T) {
 	t.Parallel()
 	w := setup(t, omnichannel.Options{}, func(c *contact.Config) { c.Timeout = 50 * time.Millisecond })
 	w.hook.Slow(time.Minute)
-	err := w.sync()
-	require.Error(t, err)
-	permanent, _, later := retry(err)
-	require.False(t, permanent)
-	require.False(t, later)
+	waits := func() {
+		err := w.sync()
+		require.ErrorContains(t, err, "no answer")
+		permanent, wait, later := retry(err)
+		require.False(t, permanent)
+		require.True(t, later)
+		require.GreaterOrEqual(t, wait, 15*time.Second)
+	}
+	waits()
 	w.hook.Slow(0)
 	w.hook.Down(true)
-	err = w.sync()
-	require.ErrorContains(t, err, "no answer")
-	permanent, _, later = retry(err)
-	require.False(t, permanent)
-	require.False(t, later)
+	waits()
 	require.False(t, w.records.found)
+}
+
+// TestAcceptedIsRememberedAlthoughTheCallerLeft: a second call would rename the contact.
+func TestAcceptedIsRememberedAlthoughTheCallerLeft(t *testing.T) {
+	t.Parallel()
+	w := setup(t, omnichannel.Options{NoIdempotency: true})
+	ctx, leave := context.WithCancel(t.Context())
+	w.records.saving = leave
+	_ = w.service.Sync(ctx, w.user)
+	require.Error(t, ctx.Err())
+	require.True(t, w.records.found)
+	require.NoError(t, w.sync())
+	require.Equal(t, 1, w.hook.Calls())
 }

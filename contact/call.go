@@ -42,24 +42,29 @@ func (s *Service) modifyProfile(ctx context.Context, u User, name string) (strin
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return "", s.counted(0, "no answer", contextCause(err))
+		return "", s.unanswered(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer+1))
-	if len(text) > longestAnswer {
-		text = nil // no answer that we know is that long
-	}
-	switch status := res.StatusCode; {
-	case status == http.StatusUnprocessableEntity:
+	switch res.StatusCode {
+	case http.StatusUnprocessableEntity:
 		return "", nil // the contact exists already
-	case status != http.StatusOK && status != http.StatusAccepted:
-		return "", s.refused(ctx, res)
-	case err != nil:
-		return "", s.counted(status, "the answer broke off", contextCause(err))
-	case status == http.StatusAccepted:
-		return "", s.enqueued(text)
+	case http.StatusAccepted:
+		return "", nil // it will exist
+	case http.StatusOK:
+		text, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer+1))
+		return s.accepted(text, err, u)
 	}
-	return s.accepted(text, u)
+	return "", s.refused(ctx, res)
+}
+
+// unanswered is a call of which nobody knows whether it arrived. It is made again, with the same idempotency id, for as
+// long as it takes: an outage is nobody's failed attempt.
+func (s *Service) unanswered(err error) error {
+	cause := contextCause(err)
+	if errors.Is(cause, context.Canceled) {
+		return s.counted(0, "no answer", cause)
+	}
+	return s.after(outageWait(), 0, "no answer", cause)
 }
 
 func (s *Service) request(ctx context.Context, u User, name string) (*http.Request, error) {
@@ -87,20 +92,32 @@ func (s *Service) request(ctx context.Context, u User, name string) (*http.Reque
 	return req, nil
 }
 
-// accepted reads the id out of an answer with 200.
-func (s *Service) accepted(text []byte, u User) (string, error) {
-	id, err := chatwootID(text, u.Number)
-	if err != nil {
-		return "", s.counted(http.StatusOK, "the answer cannot be used: "+err.Error(), nil)
+// accepted reads the id out of an answer with 200. The contact exists now, whatever else the answer says: a second call
+// would only rename it, so an id that cannot be read is done without. Only what is no answer of the webhook at all is laid
+// aside for a person.
+func (s *Service) accepted(text []byte, broken error, u User) (string, error) {
+	if broken == nil && len(text) <= longestAnswer {
+		id, err := chatwootID(text, u.Number)
+		switch {
+		case err == nil:
+			return id, nil
+		case errors.Is(err, errNoArray):
+			return "", s.permanent(http.StatusOK, "the answer is not the webhook's: "+err.Error()+"; check contact.base_url")
+		}
+		broken = err
 	}
-	return id, nil
+	s.c.Log.Warn().Str("reason", unreadable(broken)).Msg("the omnichannel system has accepted a contact, and its id cannot be read")
+	return "", nil
 }
 
-func (s *Service) enqueued(text []byte) error {
-	if !isEnqueued(text) {
-		return s.counted(http.StatusAccepted, "the answer does not say that the contact is enqueued", nil)
+// unreadable says why there is no id, in words of ours only.
+func unreadable(err error) string {
+	for _, known := range []error{errNoContact, errManyIDs, errBadID} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
 	}
-	return nil
+	return "the answer broke off, or is too long"
 }
 
 // refused turns a status that promises nothing into an error.
@@ -119,6 +136,8 @@ func (s *Service) refused(ctx context.Context, res *http.Response) error {
 		return s.after(operatorWait, status, said+": there is no such webhook; check contact.base_url", nil)
 	case status == http.StatusServiceUnavailable && told:
 		return s.after(wait, status, said+" and asked to wait", nil)
+	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+		return s.after(outageWait(), status, said, nil)
 	case status >= 500, status == http.StatusRequestTimeout, status < 300:
 		return s.counted(status, said, nil)
 	}

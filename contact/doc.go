@@ -9,7 +9,7 @@
 //
 // modify-profile renames a contact that exists, and people who work with the contacts correct their names. So a contact
 // is asked for only while neither the Patient nor our own record knows of one, and never again once the server has
-// accepted it, with or without an id. A call whose answer was lost is repeated with the same idempotency id, which
+// accepted it, with an id, without one, or with one that cannot be read. A call whose answer was lost is repeated with the same idempotency id, which
 // depends on nothing but the user and the number.
 //
 // # Errors

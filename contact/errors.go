@@ -3,6 +3,7 @@ package contact
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func (e *Error) Permanent() bool { return e.final }
 
 // RetryAfter is when to try again, when the time was not right; such a run is no failed attempt.
 func (e *Error) RetryAfter() (time.Duration, bool) { return e.wait, e.later }
+
+// outageWait spreads over half a minute when the jobs that an outage has met come back.
+func outageWait() time.Duration { return 15*time.Second + rand.N(30*time.Second) }
 
 // counted is a failed attempt.
 func (s *Service) counted(status int, reason string, cause error) *Error {

@@ -38,8 +38,5 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 		require.Positive(t, ours)
-		if isEnqueued(text) {
-			t.Fatal("an array says that it is enqueued")
-		}
 	})
 }

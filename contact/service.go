@@ -19,7 +19,10 @@ import (
 // hook is the one path that is called, below the base URL.
 const hook = "/api/v1/hook/synchronous/modify-profile"
 
-const defaultTimeout = 10 * time.Second
+const (
+	defaultTimeout = 10 * time.Second
+	saveTime       = 10 * time.Second // of our own storage
+)
 
 // Config is what a Service is made of.
 type Config struct {
@@ -119,7 +122,10 @@ func (s *Service) create(ctx context.Context, u User, profile Profile) error {
 	return nil
 }
 
+// save finishes although the caller has left: what the server has accepted must not be asked for again.
 func (s *Service) save(ctx context.Context, r Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	defer cancel()
 	if err := s.c.Records.SaveContact(ctx, r); err != nil {
 		return fmt.Errorf("save record of contact: %w", err)
 	}

@@ -108,13 +108,20 @@ type records struct {
 	jobs   []string
 	saved  int
 	err    error // of the next SaveContact
+	saving func() // called when SaveContact begins; nil: nothing
 }
 
 func (r *records) Contact(context.Context, string) (contact.Record, bool, error) {
 	return r.record, r.found, nil
 }
 
-func (r *records) SaveContact(_ context.Context, c contact.Record) error {
+func (r *records) SaveContact(ctx context.Context, c contact.Record) error {
+	if r.saving != nil {
+		r.saving()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := r.err; err != nil {
 		r.err = nil
 		return err

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/fhir"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
@@ -35,8 +37,8 @@ type CaseInfo struct {
 	DecidedBy string
 }
 
-// OpenCase implements [fhir.Cases]. A decided case that turns out to be undecided again, because its resource is gone or
-// others came, is opened again under the same id.
+// OpenCase implements [fhir.Cases]. A decision about the very same candidates stands: whoever opens the case has not read
+// it yet and is told to come back. When the candidates are others, a person is asked again under the same id.
 func (s *Store) OpenCase(ctx context.Context, c fhir.Case) (id int64, err error) {
 	candidates, err := json.Marshal(c.Candidates)
 	if err != nil {
@@ -44,15 +46,20 @@ func (s *Store) OpenCase(ctx context.Context, c fhir.Case) (id int64, err error)
 	}
 	err = s.write(ctx, func(ctx context.Context, q querier) error {
 		now := s.now()
-		if _, err := one(ctx, q, `INSERT INTO cases
+		found, err := one(ctx, q, `INSERT INTO cases
 			(user_id, resource, number, why, candidates, state, chosen, opened_at, decided_by)
 			VALUES ($1, $2, $3, $4, $5, 'open', '', $6, '')
 			ON CONFLICT (user_id, resource) WHERE state <> 'closed' DO UPDATE SET number = excluded.number,
 				why = excluded.why, candidates = excluded.candidates, state = 'open', chosen = '',
 				opened_at = excluded.opened_at, decided_at = NULL, decided_by = ''
+				WHERE cases.state = 'open' OR cases.candidates <> excluded.candidates
 			RETURNING id`,
-			[]any{c.UserID, c.Resource, c.Number.Digits(), string(c.Why), string(candidates), millis(now)}, &id); err != nil {
+			[]any{c.UserID, c.Resource, c.Number.Digits(), string(c.Why), string(candidates), millis(now)}, &id)
+		if err != nil {
 			return err
+		}
+		if !found {
+			return &decidedError{}
 		}
 		return appendAudit(ctx, q, AuditRow{At: now, Event: EventCase, Number: c.Number, UserID: c.UserID,
 			Detail: map[string]any{"case": id, "resource": c.Resource, "why": string(c.Why), "candidates": c.Candidates}})
@@ -62,6 +69,12 @@ func (s *Store) OpenCase(ctx context.Context, c fhir.Case) (id int64, err error)
 	}
 	return id, nil
 }
+
+// decidedError says that a person has decided meanwhile: the work is to begin anew, at once and uncounted.
+type decidedError struct{}
+
+func (*decidedError) Error() string                     { return "the case has just been decided" }
+func (*decidedError) RetryAfter() (time.Duration, bool) { return 0, true }
 
 // Decision implements [fhir.Cases].
 func (s *Store) Decision(ctx context.Context, userID, resource string) (fhir.Decision, error) {
@@ -89,8 +102,8 @@ func (s *Store) Decision(ctx context.Context, userID, resource string) (fhir.Dec
 // CloseCase implements [fhir.Cases].
 func (s *Store) CloseCase(ctx context.Context, userID, resource string) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := change(ctx, q, `UPDATE cases SET state = 'closed' WHERE user_id = $1 AND resource = $2 AND state <> 'closed'`,
-			userID, resource)
+		_, err := change(ctx, q, `UPDATE cases SET state = 'closed', closed_at = $3
+			WHERE user_id = $1 AND resource = $2 AND state <> 'closed'`, userID, resource, millis(s.now()))
 		return err
 	})
 	if err != nil {
@@ -180,7 +193,7 @@ func (s *Store) decide(ctx context.Context, q querier, id int64, verdict fhir.Ve
 		Detail: map[string]any{"case": id, "verdict": string(verdict), "reference": ref, "by": by}}); err != nil {
 		return err
 	}
-	return reviveUser(ctx, q, user, now)
+	return s.reviveUser(ctx, q, user, number, id, now)
 }
 
 // ruling is the state that a verdict leads to, and the resource that it names.
@@ -207,13 +220,29 @@ func ruling(verdict fhir.Verdict, ref, candidates string) (CaseState, string, er
 	return "", "", ErrNotACandidate
 }
 
-// reviveUser has the user's work that was laid aside, or waits for it, run at once.
-func reviveUser(ctx context.Context, q querier, user string, now time.Time) error {
-	if _, err := change(ctx, q, `UPDATE jobs SET state = 'ready', attempts = 0, run_at = $2, finished_at = NULL
-		WHERE state = 'dead' AND user_id = $1 AND kind LIKE 'fhir.%'`, user, millis(now)); err != nil {
+// reviveUser has the user's work that was laid aside, or waits for it, run at once. When there is none any more that would
+// link the user, there is new work.
+func (s *Store) reviveUser(ctx context.Context, q querier, user string, n phone.Number, caseID int64, now time.Time) error {
+	for _, revive := range []string{
+		`UPDATE jobs SET state = 'ready', attempts = 0, run_at = $2, finished_at = NULL
+			WHERE state = 'dead' AND user_id = $1 AND kind LIKE 'fhir.%'`,
+		`UPDATE jobs SET run_at = $2 WHERE state = 'ready' AND user_id = $1 AND run_at > $2`,
+	} {
+		if _, err := change(ctx, q, revive, user, millis(now)); err != nil {
+			return err
+		}
+	}
+	var there int64
+	found, err := one(ctx, q, `SELECT 1 FROM jobs WHERE user_id = $1 AND kind = $2 AND state IN ('ready', 'running') LIMIT 1`,
+		[]any{user, auth.JobFHIRSync}, &there)
+	if err != nil || found {
 		return err
 	}
-	_, err := change(ctx, q, `UPDATE jobs SET run_at = $2 WHERE state = 'ready' AND user_id = $1 AND run_at > $2`,
-		user, millis(now))
+	key := fmt.Sprintf("case/%d/%d", caseID, millis(now))
+	payload, err := json.Marshal(auth.FollowUp{Intent: key, UserID: user, Digits: n.Digits(), At: now})
+	if err != nil {
+		return err
+	}
+	_, err = addJob(ctx, q, jobs.New{Kind: auth.JobFHIRSync, Key: key, Serial: auth.FHIRSerial(n), Payload: payload}, user, now)
 	return err
 }

@@ -112,6 +112,54 @@ func TestACaseIsOneForEachUserAndResource(t *testing.T) {
 	})
 }
 
+// TestADecisionStandsAgainstWorkThatHasNotReadIt: a sign-in that looked before the decision must not ask again.
+func TestADecisionStandsAgainstWorkThatHasNotReadIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		id := quarantined(t, b, 1, "u1", "Patient/1")
+		require.NoError(t, b.Decide(t.Context(), id, fhir.Approve, "", "operator"))
+		same := fhir.Case{UserID: "u1", Number: number(t, 1), Resource: "Patient", Why: fhir.Foreign, Candidates: []string{"Patient/1"}}
+		_, err := b.OpenCase(t.Context(), same)
+		var later interface{ RetryAfter() (time.Duration, bool) }
+		require.ErrorAs(t, err, &later, "come back and read it")
+		wait, ok := later.RetryAfter()
+		require.True(t, ok)
+		require.Zero(t, wait)
+		d, err := b.Decision(t.Context(), "u1", "Patient")
+		require.NoError(t, err)
+		require.Equal(t, fhir.Approve, d.Verdict)
+	})
+}
+
+// TestAnOpenCaseIsToldAndDecidedHoweverOld: jobs that were laid aside are forgotten after a while, the question is not.
+func TestAnOpenCaseIsToldAndDecidedHoweverOld(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		id := quarantined(t, b, 1, "u1", "Patient/1")
+		b.clock.advance(DefaultRetention().DeadJobs + time.Hour)
+		_, err := b.Purge(t.Context(), DefaultRetention(), b.now())
+		require.NoError(t, err)
+		require.Zero(t, b.count(t, "jobs WHERE kind = 'fhir.sync'"))
+		require.Equal(t, PatientReview, b.patientOf(t, "u1"))
+		require.NoError(t, b.Decide(t.Context(), id, fhir.Separate, "", "operator"))
+		require.Equal(t, PatientPending, b.patientOf(t, "u1"), "it is being carried out")
+		taken := b.lease(t, "me", 1, "fhir.sync")
+		require.Len(t, taken, 1)
+		require.Equal(t, "fhir:"+number(t, 1).Digits(), taken[0].Serial)
+		require.Contains(t, string(taken[0].Payload), `"user_id":"u1"`)
+		require.NoError(t, b.CloseCase(t.Context(), "u1", "Patient"))
+		require.Equal(t, PatientLinked, b.patientOf(t, "u1"))
+	})
+}
+
+func TestAWaitingJobCanBeHurried(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.add(t, jobs.New{Kind: "k", Key: "a", RunAt: b.now().Add(time.Hour)})
+		require.NoError(t, b.HurryJob(t.Context(), "k", "none"))
+		require.Empty(t, b.lease(t, "me", 1, "k"))
+		require.NoError(t, b.HurryJob(t.Context(), "k", "a"))
+		require.Len(t, b.lease(t, "me", 1, "k"), 1)
+	})
+}
+
 func TestAContactIsRememberedAndItsIDReachesThePatient(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		_, found, err := b.Contact(t.Context(), "u1")

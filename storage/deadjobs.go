@@ -107,6 +107,23 @@ func (s *Store) CountJobs(ctx context.Context) (map[JobState]int, error) {
 	return counts, nil
 }
 
+// HurryJob has a job that waits for its time run now. It is no error when there is none.
+func (s *Store) HurryJob(ctx context.Context, kind, key string) error {
+	var hurried int64
+	err := s.note(ctx, func(ctx context.Context, q querier) (err error) {
+		hurried, err = change(ctx, q, `UPDATE jobs SET run_at = $3 WHERE kind = $1 AND key = $2 AND state = 'ready' AND run_at > $3`,
+			kind, name(key), millis(s.now()))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("hurry job: %w", err)
+	}
+	if hurried > 0 {
+		s.jobsAdded()
+	}
+	return nil
+}
+
 // RetryJobs makes every dead job ready again, as [Store.RetryJob] does one, and tells how many.
 func (s *Store) RetryJobs(ctx context.Context) (int, error) {
 	var revived int64

@@ -61,7 +61,7 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 		{&p.PushNames, r.Chats, `DELETE FROM push_names WHERE at < $1 AND number IN
 			(SELECT number FROM push_names WHERE at < $1 ORDER BY at LIMIT $2)`},
 		{&p.Cases, r.Cases, `DELETE FROM cases WHERE id IN
-			(SELECT id FROM cases WHERE state = 'closed' AND opened_at < $1 ORDER BY opened_at LIMIT $2)`},
+			(SELECT id FROM cases WHERE state = 'closed' AND closed_at < $1 ORDER BY closed_at LIMIT $2)`},
 	}
 	for _, step := range steps {
 		if step.keep <= 0 {

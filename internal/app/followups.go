@@ -21,13 +21,14 @@ type followUps struct {
 	fhir    *fhir.Service    // nil: no server is configured, the work waits
 	contact *contact.Service // nil: likewise
 	runners []*jobs.Runner
+	store   *storage.Store
 	now     func() time.Time
 }
 
 // newFollowUps makes the rooms that are configured and their runners. The webhook has a runner of its own with one
 // worker: it is paced as a whole, and must not hold up Patients.
 func newFollowUps(a *App, roles fhir.Roles) (*followUps, error) {
-	f := &followUps{now: a.opt.Now}
+	f := &followUps{store: a.store, now: a.opt.Now}
 	if a.cfg.FHIR.BaseURL == "" {
 		return f, nil
 	}
@@ -71,17 +72,45 @@ func (f *followUps) syncPatient(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.fhir.Sync(ctx, fhir.User{ID: u.id, Number: u.number})
-	return err
+	if _, err = f.fhir.Sync(ctx, fhir.User{ID: u.id, Number: u.number}); err != nil {
+		return err
+	}
+	if f.now().Sub(j.CreatedAt) > prompt {
+		return f.store.HurryJob(ctx, auth.JobContactSync, j.Key) // the contact has waited for this Patient, ever more patiently
+	}
+	return nil
 }
+
+// prompt is how fast a Patient comes to be when nothing is in the way.
+const prompt = 2 * time.Second
 
 func (f *followUps) claimGuest(ctx context.Context, j jobs.Job) error {
 	todo, u, err := followUp(j)
 	if err != nil {
 		return err
 	}
-	_, err = f.fhir.ClaimGuest(ctx, fhir.User{ID: u.id, Number: u.number}, todo.Guest)
-	return f.patience(j, err)
+	who := fhir.User{ID: u.id, Number: u.number}
+	return f.withPatient(ctx, j, who, func() error {
+		_, err := f.fhir.ClaimGuest(ctx, who, todo.Guest)
+		return err
+	})
+}
+
+// withPatient does work on a user's Patient, making sure of the Patient first when there is none. Jobs of one number run
+// in order: one that only waited for the Patient would keep the work that makes it from ever being done.
+func (f *followUps) withPatient(ctx context.Context, j jobs.Job, u fhir.User, work func() error) error {
+	err := work()
+	if !errors.Is(err, fhir.ErrNoPatient) {
+		return err
+	}
+	if _, err := f.fhir.Sync(ctx, u); err != nil {
+		var undecided *fhir.QuarantineError
+		if errors.As(err, &undecided) {
+			return f.later(j, err) // the admin's decision, or a look at the server, changes that
+		}
+		return err
+	}
+	return f.patience(j, work())
 }
 
 func (f *followUps) writeChatwootID(ctx context.Context, j jobs.Job) error {
@@ -93,7 +122,8 @@ func (f *followUps) writeChatwootID(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return jobs.Permanent(fmt.Errorf("payload of %s: %w", j.Kind, err))
 	}
-	return f.patience(j, f.fhir.AddChatwootID(ctx, fhir.User{ID: todo.UserID, Number: n}, todo.ID))
+	who := fhir.User{ID: todo.UserID, Number: n}
+	return f.withPatient(ctx, j, who, func() error { return f.fhir.AddChatwootID(ctx, who, todo.ID) })
 }
 
 func (f *followUps) syncContact(ctx context.Context, j jobs.Job) error {
@@ -128,6 +158,11 @@ func (f *followUps) patience(j jobs.Job, err error) error {
 	if !errors.Is(err, fhir.ErrNoPatient) && !errors.Is(err, contact.ErrNoPatient) {
 		return err
 	}
+	return f.later(j, err)
+}
+
+// later has a job come back after a time that grows with its age.
+func (f *followUps) later(j jobs.Job, err error) error {
 	age := f.now().Sub(j.CreatedAt)
 	return jobs.After(min(max(age/4, 250*time.Millisecond), 5*time.Minute), err)
 }
@@ -148,14 +183,14 @@ func (p profiles) Profile(ctx context.Context, userID string) (contact.Profile, 
 
 // awaitPatient waits a moment for the Patient of somebody who has just signed in. What went on without it is shown by
 // the session as pending.
-func (a *App) awaitPatient(ctx context.Context, userID string) {
-	if a.after.fhir == nil || a.cfg.FHIR.WaitForPatient <= 0 {
+func (f *followUps) awaitPatient(ctx context.Context, userID string, patience time.Duration) {
+	if f.fhir == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.FHIR.WaitForPatient)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		state, err := a.store.PatientState(ctx, userID)
+		state, err := f.store.PatientState(ctx, userID)
 		if err != nil || state != storage.PatientPending {
 			return
 		}

@@ -11,6 +11,8 @@ import (
 	"unicode"
 
 	"github.com/go-playground/validator/v10"
+	"github.com/konsulin-care/konsulin-bot/contact"
+	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 	"github.com/konsulin-care/konsulin-bot/web"
@@ -57,7 +59,18 @@ func validateRooms(cfg Config) error {
 	if _, err := web.New(webConfig(a)); err != nil {
 		return fmt.Errorf("auth or web: %w", err)
 	}
-	return nil
+	if cfg.FHIR.BaseURL == "" {
+		return nil
+	}
+	server, err := fhir.New(fhirConfig(a, nil))
+	if err != nil {
+		return err
+	}
+	if cfg.Contact.BaseURL == "" {
+		return nil
+	}
+	_, err = contact.New(contactConfig(a, server))
+	return err
 }
 
 // validateTogether checks what no single key can say.

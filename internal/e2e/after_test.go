@@ -95,6 +95,7 @@ func TestConcurrent20(t *testing.T) {
 				set(true)
 				for round := range 8 {
 					n, user := parse(t, newNumber()), fmt.Sprintf("user %s %d %s", mode, round, newLID())
+					asked := s.omni.Calls()
 					var all sync.WaitGroup
 					for range 20 {
 						all.Go(func() { signedIn(t, store, n, user, "") })
@@ -102,6 +103,7 @@ func TestConcurrent20(t *testing.T) {
 					all.Wait()
 					w.settled()
 					s.converged(n, user)
+					require.Equal(t, asked+1, s.omni.Calls(), "the contact is asked for once")
 				}
 				set(false)
 			}
@@ -143,13 +145,22 @@ func TestKill9EachStep(t *testing.T) {
 					var calls atomic.Int64
 					var once sync.Once
 					hook := func() {
-						if calls.Add(1) >= int64(step) {
-							once.Do(b.kill)
+						if calls.Add(1) < int64(step) {
+							return
+						}
+						once.Do(b.kill)
+						if !after {
+							panic(http.ErrAbortHandler) // the request is dropped, and nothing is done for it
 						}
 					}
 					s.hook(hook, after)
+					asked := s.omni.Calls()
 					n, user := parse(t, newNumber()), "user "+newLID()
-					signedIn(t, store, n, user, "")
+					guest := "guest-" + n.Digits()
+					_, err := s.fhir.Put([]byte(`{"resourceType":"QuestionnaireResponse","status":"completed",
+						"identifier":{"system":"https://login.konsulin.care/guestid","value":"` + guest + `"}}`))
+					require.NoError(t, err)
+					signedIn(t, store, n, user, guest)
 					// The sign-in was written beside the process, which looks for such work by itself.
 					require.Eventually(t, func() bool {
 						return calls.Load() >= int64(step) || w.count(`SELECT COUNT(*) FROM jobs WHERE state <> 'done'`) == 0
@@ -165,11 +176,15 @@ func TestKill9EachStep(t *testing.T) {
 					}
 					w.settled()
 					s.converged(n, user)
+					require.LessOrEqual(t, s.omni.Calls(), asked+2, "once more where the answer was lost, and not again")
 				}
 				if !killed {
 					break
 				}
 				steps = step
+			}
+			for _, raw := range s.fhir.All("QuestionnaireResponse") {
+				require.NotContains(t, string(raw), "guestid", "every guest's record has come along")
 			}
 			t.Logf("%s: killed at each of %d remote calls, before and after its work", engine, steps)
 			require.GreaterOrEqual(t, steps, 8, "search, search, create, search; search, webhook; search, update")

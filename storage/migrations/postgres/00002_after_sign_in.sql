@@ -13,11 +13,12 @@ CREATE TABLE cases (
     chosen TEXT NOT NULL,
     opened_at BIGINT NOT NULL,
     decided_at BIGINT,
-    decided_by TEXT NOT NULL
+    decided_by TEXT NOT NULL,
+    closed_at BIGINT
 );
 CREATE UNIQUE INDEX cases_user ON cases (user_id, resource) WHERE state <> 'closed';
 CREATE INDEX cases_open ON cases (id) WHERE state = 'open';
-CREATE INDEX cases_closed ON cases (opened_at) WHERE state = 'closed';
+CREATE INDEX cases_closed ON cases (closed_at) WHERE state = 'closed';
 
 CREATE TABLE contacts (
     user_id TEXT PRIMARY KEY,
@@ -44,6 +45,7 @@ COMMENT ON COLUMN cases.chosen IS 'the reference that was approved; empty: none'
 COMMENT ON COLUMN cases.opened_at IS 'when it was found, or found again';
 COMMENT ON COLUMN cases.decided_at IS 'when a person decided; null: nobody has';
 COMMENT ON COLUMN cases.decided_by IS 'who decided; empty: nobody has';
+COMMENT ON COLUMN cases.closed_at IS 'when it was settled; null: it is not';
 COMMENT ON COLUMN contacts.user_id IS 'SuperTokens user whose contact was made';
 COMMENT ON COLUMN contacts.number IS 'digits of the number that it was made with';
 COMMENT ON COLUMN contacts.chatwoot_id IS 'empty: accepted without an id';

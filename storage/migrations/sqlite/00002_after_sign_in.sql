@@ -13,11 +13,12 @@ CREATE TABLE cases (
     chosen     TEXT    NOT NULL, -- the reference that was approved; empty: none
     opened_at  INTEGER NOT NULL, -- when it was found, or found again
     decided_at INTEGER,          -- when a person decided; null: nobody has
-    decided_by TEXT    NOT NULL  -- who decided; empty: nobody has
+    decided_by TEXT    NOT NULL, -- who decided; empty: nobody has
+    closed_at  INTEGER           -- when it was settled; null: it is not
 ) STRICT;
 CREATE UNIQUE INDEX cases_user ON cases (user_id, resource) WHERE state <> 'closed';
 CREATE INDEX cases_open ON cases (id) WHERE state = 'open';
-CREATE INDEX cases_closed ON cases (opened_at) WHERE state = 'closed';
+CREATE INDEX cases_closed ON cases (closed_at) WHERE state = 'closed';
 
 CREATE TABLE contacts (
     user_id     TEXT    PRIMARY KEY, -- SuperTokens user whose contact was made
