@@ -29,6 +29,7 @@ type JobInfo struct {
 	RunAt      time.Time
 	FinishedAt time.Time // zero: not finished
 	Reason     string    // why the last run did not succeed
+	UserID     string    // SuperTokens user whose sign-in asked for it; empty: none
 }
 
 // maxListed is how many jobs of each state ListJobs shows.
@@ -80,13 +81,13 @@ func (s *Store) Job(ctx context.Context, id int64) (JobInfo, error) {
 	return j, nil
 }
 
-const jobColumns = "id, kind, state, attempts, created_at, run_at, finished_at, reason"
+const jobColumns = "id, kind, state, attempts, created_at, run_at, finished_at, reason, COALESCE(user_id, '')"
 
 func scanJob(rows *sql.Rows) (JobInfo, error) {
 	var j JobInfo
 	var created, run int64
 	var finished sql.NullInt64
-	err := rows.Scan(&j.ID, &j.Kind, &j.State, &j.Attempts, &created, &run, &finished, &j.Reason)
+	err := rows.Scan(&j.ID, &j.Kind, &j.State, &j.Attempts, &created, &run, &finished, &j.Reason, &j.UserID)
 	j.CreatedAt, j.RunAt, j.FinishedAt = at(created), at(run), at(finished.Int64)
 	return j, err
 }

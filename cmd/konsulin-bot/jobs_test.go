@@ -61,7 +61,14 @@ func TestJobsAreListedExplainedAndRetried(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "")
 	require.Contains(t, d.run(t, "jobs", "list"), "no jobs")
-	first, second := d.dead(t, "a", "the server refuses it"), d.dead(t, "b", "case 7 waits for an admin")
+	first, second := d.dead(t, "a", "the server refuses it"), d.dead(t, "b", "a person must decide")
+	n, err := phone.FromDigits(digits)
+	require.NoError(t, err)
+	caseOf := func(user string) {
+		_, err := d.store.OpenCase(t.Context(), fhir.Case{UserID: user, Number: n, Resource: "Patient", Why: fhir.Foreign, Candidates: []string{"Patient/1"}})
+		require.NoError(t, err)
+	}
+	caseOf("somebody else")
 
 	list := d.run(t, "jobs", "list", "--state", "dead")
 	require.Contains(t, list, "the server refuses it")
@@ -77,6 +84,7 @@ func TestJobsAreListedExplainedAndRetried(t *testing.T) {
 	told := d.run(t, "jobs", "explain", fmt.Sprint(first))
 	require.Contains(t, told, "Makes sure that somebody who signed in")
 	require.Contains(t, told, fmt.Sprintf("konsulin-bot jobs retry %d", first))
+	caseOf("") // the jobs here are nobody's
 	require.Contains(t, d.run(t, "jobs", "explain", fmt.Sprint(second)), "konsulin-bot jobs cases")
 
 	require.Contains(t, d.run(t, "jobs", "retry", fmt.Sprint(first)), "1")

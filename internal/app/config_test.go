@@ -164,7 +164,13 @@ func TestLoadAsksTheRooms(t *testing.T) {
 		minimal + "login: {phrases: [\"...\"]}":                                         "phrase",
 		minimal + "admins: {owner: [\"+6281234567891\"], viewer: [\"+6281234567891\"]}": "admin",
 		minimal + "web: {support_url: \"ftp://example.org\"}":                           "support",
-		minimal + "auth: {website_domain: \"https://a.example\"}":                       "auth.website_domain",
+		minimal + "fhir: {base_url: \"https://user:pw@fhir.example\"}":                  "base URL",
+		minimal + "fhir: {base_url: \"https://fhir.example\"}\ncontact: {base_url: \"https://api.example\", auth: jwt, secret: nonsense}": "contact.auth",
+		minimal + "contact: {base_url: \"https://api.example\"}":                                                                          "needs fhir.base_url",
+		minimal + "fhir: {auth: bearer}":                          "fhir.secret",
+		minimal + "fhir: {secret: x}":                             "fhir.auth",
+		minimal + "fhir: {auth: basic, secret: x}":                "fhir.user: must be set when fhir.auth is basic",
+		minimal + "auth: {website_domain: \"https://a.example\"}": "auth.website_domain",
 	} {
 		_, err := Load(write(t, text), nil)
 		require.ErrorContains(t, err, says, text)

@@ -289,3 +289,80 @@ func TestWorkWaitsUntilThereIsAServer(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond)
 	require.Len(t, a.omni.Contacts(), 5)
 }
+
+// TestOneJobOutlivesADay: a night without the servers gives nobody up, however few wait for them.
+func TestOneJobOutlivesADay(t *testing.T) {
+	t.Parallel()
+	a := setupAfter(t, storage.SQLite)
+	a.cfg.Contact.BaseURL, a.cfg.Contact.PerMinute = a.omni.URL(), 6000
+	a.fhir.Down(true)
+	a.queue(t, 0, 1, auth.JobFHIRSync)
+	work := a.run(t, everybodyIsAPatient{})
+	for i := range 144 {
+		a.clock.advance(10 * time.Minute)
+		_, err := a.store.AddJobs(t.Context(), jobs.New{Kind: "wakes the runner", Key: fmt.Sprint(i)})
+		require.NoError(t, err)
+		time.Sleep(10 * time.Millisecond) // the runner works on real time
+	}
+	counts, err := a.store.CountJobs(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, counts[storage.JobDead])
+	a.fhir.Down(false)
+	require.Eventually(t, func() bool {
+		a.clock.advance(time.Minute)
+		return len(a.fhir.All("Patient")) == 1
+	}, time.Minute, 50*time.Millisecond)
+	work()
+}
+
+// TestAClaimThatWaitsMakesThePatientItself: jobs of a number run in order, so a claim that only waited would keep the next
+// sign-in from making the Patient.
+func TestAClaimThatWaitsMakesThePatientItself(t *testing.T) {
+	t.Parallel()
+	a := setupAfter(t, storage.SQLite)
+	n := number(t, 0)
+	twins := []string{}
+	for range 2 {
+		ref, err := a.fhir.Put([]byte(`{"resourceType":"Patient","telecom":[{"system":"phone","value":"` + n.Digits() + `"}]}`))
+		require.NoError(t, err)
+		twins = append(twins, ref)
+	}
+	payload, err := json.Marshal(auth.FollowUp{Intent: "0", UserID: "user-0", Digits: n.Digits(), Guest: "guest-00000001", At: a.clock.now()})
+	require.NoError(t, err)
+	for _, kind := range []string{auth.JobFHIRSync, auth.JobClaimGuest} {
+		_, err := a.store.AddJobs(t.Context(), jobs.New{Kind: kind, Key: "0", Serial: auth.FHIRSerial(n), Payload: payload})
+		require.NoError(t, err)
+	}
+	a.run(t, everybodyIsAPatient{})
+	require.Eventually(t, func() bool {
+		dead, err := a.store.ListJobs(t.Context(), storage.JobDead)
+		return err == nil && len(dead) == 1
+	}, time.Minute, 10*time.Millisecond, "two Patients have the number")
+	a.fhir.Delete(twins[1]) // somebody has put it right on the server
+	_, err = a.store.AddJobs(t.Context(), jobs.New{Kind: auth.JobFHIRSync, Key: "1", Serial: auth.FHIRSerial(n), Payload: payload})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		a.clock.advance(time.Minute)
+		return a.left(t) == 1
+	}, time.Minute, 10*time.Millisecond, "all but the first are done")
+	require.Len(t, a.fhir.All("Patient"), 1)
+}
+
+// TestTheWaitForAPatientEnds although the Patient never comes.
+func TestTheWaitForAPatientEnds(t *testing.T) {
+	t.Parallel()
+	a := setupAfter(t, storage.SQLite)
+	work, err := newFollowUps(a.App, everybodyIsAPatient{})
+	require.NoError(t, err)
+	defer work.close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		work.awaitPatient(context.WithoutCancel(t.Context()), "user-0", 100*time.Millisecond)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("the sign-in is never answered")
+	}
+}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
@@ -108,8 +108,13 @@ func (o *Operator) Explain(ctx context.Context, id int64) (JobView, error) {
 	if err != nil {
 		return JobView{}, err
 	}
+	cases, err := o.store.ListCases(ctx, storage.CaseOpen)
+	if err != nil {
+		return JobView{}, err
+	}
+	undecided := slices.ContainsFunc(cases, func(c storage.CaseInfo) bool { return c.UserID == j.UserID })
 	v := view(j)
-	v.Does, v.Advice = purpose(j.Kind), advice(j)
+	v.Does, v.Advice = purpose(j.Kind), advice(j, undecided)
 	return v, nil
 }
 
@@ -149,9 +154,10 @@ func purpose(kind string) string {
 	return ""
 }
 
-func advice(j storage.JobInfo) string {
+// advice is what to do about a job; undecided says that its user's case is open.
+func advice(j storage.JobInfo, undecided bool) string {
 	switch {
-	case j.State == storage.JobDead && strings.Contains(j.Reason, "waits for an admin"):
+	case undecided && (j.State == storage.JobDead || j.State == storage.JobReady):
 		return "Decide the case: konsulin-bot jobs cases, then jobs approve or jobs separate. The job then runs by itself."
 	case j.State == storage.JobDead:
 		return fmt.Sprintf("Mend what the reason names, then: konsulin-bot jobs retry %d", j.ID)

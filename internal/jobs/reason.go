@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
 	"unicode"
@@ -28,7 +29,12 @@ func Reason(err error) string {
 		}
 		return word
 	})
-	s = numbers.ReplaceAllString(s, "•••")
+	s = numbers.ReplaceAllStringFunc(s, func(digits string) string {
+		if _, err := netip.ParseAddr(digits); err == nil {
+			return digits // the address of a host, which an operator needs
+		}
+		return "•••"
+	})
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
