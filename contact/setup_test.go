@@ -107,7 +107,7 @@ type records struct {
 	found  bool
 	jobs   []string
 	saved  int
-	err    error // of the next SaveContact
+	err    error  // of the next SaveContact
 	saving func() // called when SaveContact begins; nil: nothing
 }
 
