@@ -262,7 +262,7 @@ func quarantined(v *viewer) {
 	require.Equal(t, before, v.last("card", "dewi", "fhir"), "nothing is overwritten")
 
 	v.fault("fhir", true)
-	require.Equal(t, "pending", v.signIn("dewi")["patient"])
+	require.Equal(t, "review", v.signIn("dewi")["patient"], "the question is still open")
 	v.seesStep("dewi", "patient", "The Patient has to wait")
 	v.fault("fhir", false)
 	v.seesStep("dewi", "patient", "The Patient waits for a person")
