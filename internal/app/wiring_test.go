@@ -8,6 +8,8 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/contact"
+	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/stretchr/testify/require"
 )
@@ -18,6 +20,14 @@ func odd() Config {
 	cfg := Default()
 	cfg.WhatsApp = WhatsAppConfig{
 		Number: "+6281234567890", DeviceName: "Odd", SendTimeout: 11 * time.Second, ReconnectMin: 12 * time.Second, ReconnectMax: 13 * time.Second,
+	}
+	cfg.FHIR = FHIRConfig{
+		BaseURL: "https://odd.example/fhir", Auth: "basic", User: "odd-user", Secret: "odd-secret", APIKeyHeader: "X-Odd",
+		Timeout: 14 * time.Second, Cooldown: 15 * time.Millisecond, Telecom: "e164", WaitForPatient: time.Second, Workers: 3,
+	}
+	cfg.Contact = ContactConfig{
+		BaseURL: "https://odd.example/api", Auth: "jwt", Secret: "odd-pem", Subject: "odd-subject", Timeout: 16 * time.Second,
+		PerMinute: 10, DefaultName: "odd name",
 	}
 	cfg.Auth = AuthConfig{
 		CoreURI: "https://core.example", APIKey: "odd-key", CoreTimeout: 7 * time.Second, Tenant: "odd", AppName: "Odd app",
@@ -54,6 +64,8 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 
 	want := cfg.Auth
 	got := authConfig(a)
+	require.NotNil(t, got.Await)
+	got.Await = nil
 	require.Equal(t, auth.Config{
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
@@ -76,6 +88,14 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.Equal(t, []byte("replies"), b.IDKey)
 	require.Len(t, b.Admins, 1)
 	require.Equal(t, bot.Support, b.Admins[0].Level)
+
+	f := fhirConfig(a, nil)
+	require.Equal(t, []any{"https://odd.example/fhir", 14 * time.Second, 15 * time.Millisecond, fhir.E164, "odd-user", "odd-secret"},
+		[]any{f.BaseURL, f.Timeout, f.Cooldown, f.Telecom, f.User, f.Password})
+	c := contactConfig(a, nil)
+	require.Equal(t, []any{"https://odd.example/api", 16 * time.Second, "odd name", contact.JWT, "odd-subject", "odd-pem"},
+		[]any{c.BaseURL, c.Timeout, c.DefaultName, c.Auth.Kind, c.Auth.Subject, string(c.Auth.KeyPEM)})
+	require.Equal(t, 6*time.Second, c.Pacer.(*pacer).every)
 
 	j := jobsConfig(a, nil, nil)
 	require.Equal(t, []any{91, 92, 93 * time.Second, 94 * time.Second}, []any{j.Workers, j.MaxAttempts, j.Backoff.First, j.Backoff.Max})

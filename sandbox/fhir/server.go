@@ -65,8 +65,9 @@ func (s *Server) URL() string { return "http://" + s.net.Addr() + root }
 
 // Close stops the stand-in for good. It may be called more than once.
 func (s *Server) Close() error {
+	err := s.net.Close() // first, so that a request that Slow holds gets no answer any more
 	s.faults.close()
-	return s.net.Close()
+	return err
 }
 
 // Unknown lists what the stand-in did not know of requests: path, method, parameter, header or field of a Bundle.
