@@ -2,31 +2,47 @@ package fhir
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// conditions are those under which a resource is created, each weaker than the one before: nobody has made one with
-// the number or the user id meanwhile; with the user id; none at all. The weaker ones are for numbers and ids that
-// resources hold which do not count (replaced by another, or decided to be somebody else's): the server cannot tell.
-func (w *work) conditions() []string {
-	where := func(ids ...identifier) string {
-		var tokens []string
-		for _, i := range ids {
-			tokens = append(tokens, i.token())
-		}
-		return url.Values{"identifier": {strings.Join(tokens, ",")}}.Encode()
+// condition is that under which a resource is created: nobody has made one with the number or the user id meanwhile. It
+// leaves out what resources hold that do not count (replaced by another, or decided to be somebody else's), because the
+// server cannot tell. Only having seen such a resource weakens it: a refusal may speak of ones that searches do not
+// show yet.
+func (w *work) condition() string {
+	var tokens []string
+	if !w.numberHeld {
+		tokens = append(tokens, w.u.whatsapp().token())
 	}
-	return []string{where(w.u.whatsapp(), w.u.userID()), where(w.u.userID()), ""}
+	if !w.idHeld {
+		tokens = append(tokens, w.u.userID().token())
+	}
+	if len(tokens) == 0 {
+		return ""
+	}
+	return url.Values{"identifier": {strings.Join(tokens, ",")}}.Encode()
+}
+
+// passOver remembers what resources hold that do not count.
+func (w *work) passOver(seen ...*resource) {
+	for _, r := range seen {
+		w.idHeld = w.idHeld || r.has(w.u.userID())
+		w.numberHeld = w.numberHeld || r.has(w.u.whatsapp())
+	}
+}
+
+// apart reports whether an admin decided that a resource is somebody else's.
+func (w *work) apart(r *resource) bool {
+	return w.decision.Verdict == Separate && slices.Contains(w.decision.Candidates, r.ref())
 }
 
 // create makes a resource when the searches found none, then looks again.
 func (s *Service) create(ctx context.Context, w *work) error {
 	taken := ""
 	if w.decision.Verdict == Separate {
-		w.condition = max(w.condition, 1)
 		var err error
 		if taken, err = s.taken(ctx, w); err != nil {
 			return err
@@ -34,15 +50,8 @@ func (s *Service) create(ctx context.Context, w *work) error {
 	}
 	a, err := s.api.do(ctx, request{
 		op: "create " + w.kind, method: http.MethodPost, path: w.kind, body: s.newResource(w, taken == ""),
-		ifNoneExist: w.conditions()[w.condition], prefer: "return=representation",
+		ifNoneExist: w.condition(), prefer: "return=representation",
 	})
-	if errors.Is(err, errConflict) {
-		// Somebody made several. The next search finds them, unless they do not count.
-		if w.refusals++; w.refusals > 1 {
-			w.weaken()
-		}
-		return err
-	}
 	if err != nil {
 		return err
 	}
@@ -53,8 +62,8 @@ func (s *Service) create(ctx context.Context, w *work) error {
 	switch {
 	case err != nil:
 		return err
-	case r.replaced:
-		w.weaken()
+	case r.replaced, w.apart(r):
+		w.passOver(r)
 		return errConflict
 	case r.has(w.u.userID()):
 		return s.lookAgain(ctx, w, r)
@@ -62,8 +71,6 @@ func (s *Service) create(ctx context.Context, w *work) error {
 		return s.adopt(ctx, w, []*resource{r})
 	}
 }
-
-func (w *work) weaken() { w.condition = min(w.condition+1, len(w.conditions())-1) }
 
 // made is the resource that a create is answered with: the new one, or the one that fits its condition.
 func (s *Service) made(ctx context.Context, w *work, a answer) (*resource, error) {

@@ -81,29 +81,33 @@ func readPage(kind string, body []byte) (page []json.RawMessage, next string, er
 	return page, next, nil
 }
 
-// find returns the live resources that a search finds and that fit. Servers ignore parameters that they do not know,
-// and then find everything.
-func (s *Service) find(ctx context.Context, kind, param, value string, fits func(*resource) bool) ([]*resource, error) {
-	var found []*resource
+// find returns the live resources that a search finds and that fit, and those that fit but are replaced by another.
+// Servers ignore parameters that they do not know, and then find everything.
+func (s *Service) find(ctx context.Context, kind, param, value string, fits func(*resource) bool) (found, replaced []*resource, err error) {
 	query := url.Values{param: {value}, "_count": {pageSize}}
-	err := s.pages(ctx, kind, query, userPages, func(page []json.RawMessage) error {
+	err = s.pages(ctx, kind, query, userPages, func(page []json.RawMessage) error {
 		for _, raw := range page {
 			r, err := parseResource(kind, raw)
 			if err != nil {
 				return s.api.unexpected("search "+kind, "a resource that cannot be read")
 			}
 			seen := slices.ContainsFunc(found, func(other *resource) bool { return other.id == r.id })
-			if !seen && !r.replaced && fits(r) {
+			switch {
+			case seen || !fits(r):
+			case r.replaced:
+				replaced = append(replaced, r)
+			default:
 				found = append(found, r)
 			}
 		}
 		return nil
 	})
-	return found, err
+	return found, replaced, err
 }
 
 func (s *Service) findIdentifier(ctx context.Context, kind string, i identifier) ([]*resource, error) {
-	return s.find(ctx, kind, "identifier", i.token(), func(r *resource) bool { return r.has(i) })
+	found, _, err := s.find(ctx, kind, "identifier", i.token(), func(r *resource) bool { return r.has(i) })
+	return found, err
 }
 
 // byUser finds what carries a user's id, the one to use in front.
@@ -114,10 +118,12 @@ func (s *Service) byUser(ctx context.Context, kind, userID string) ([]*resource,
 }
 
 // byUserOrNumber finds, in one search, what carries the user's id, the one to use in front, and what carries the number as
-// WhatsApp vouched for it.
-func (s *Service) byUserOrNumber(ctx context.Context, kind string, u User) (mine, numbered []*resource, err error) {
+// WhatsApp vouched for it. It tells the work which of them are replaced.
+func (s *Service) byUserOrNumber(ctx context.Context, w *work) (mine, numbered []*resource, err error) {
+	u := w.u
 	either := u.userID().token() + "," + u.whatsapp().token()
-	found, err := s.find(ctx, kind, "identifier", either, func(r *resource) bool { return r.has(u.userID()) || r.has(u.whatsapp()) })
+	found, replaced, err := s.find(ctx, w.kind, "identifier", either, func(r *resource) bool { return r.has(u.userID()) || r.has(u.whatsapp()) })
+	w.passOver(replaced...)
 	for _, r := range found {
 		if r.has(u.userID()) {
 			mine = append(mine, r)
@@ -139,7 +145,7 @@ func (s *Service) byNumber(ctx context.Context, kind string, u User, numbered []
 		return found, nil
 	}
 	spellings := []string{u.Number.Digits(), u.Number.E164()}
-	found, err := s.find(ctx, kind, "phone", strings.Join(spellings, ","), func(r *resource) bool {
+	found, _, err := s.find(ctx, kind, "phone", strings.Join(spellings, ","), func(r *resource) bool {
 		return slices.ContainsFunc(r.phones, func(p string) bool { return slices.Contains(spellings, p) })
 	})
 	return left(found), err

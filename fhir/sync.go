@@ -80,8 +80,8 @@ type work struct {
 	decision Decision
 	decided  bool // there was a decision when the work began
 
-	condition int // of a create, see conditions
-	refusals  int // of creates, because several resources fit the condition
+	// Resources that do not count hold the user's id or number, so that a create cannot be bound to it.
+	idHeld, numberHeld bool
 
 	ref      string // what came of it
 	created  bool
@@ -126,12 +126,17 @@ func (s *Service) settle(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	mine, numbered, err := s.byUserOrNumber(ctx, w.kind, w.u)
+	mine, numbered, err := s.byUserOrNumber(ctx, w)
 	if err != nil {
 		return err
 	}
 	if mine = with(mine, approved); len(mine) > 0 {
 		return s.keep(ctx, w, mine)
+	}
+	for _, r := range numbered {
+		if w.apart(r) {
+			w.passOver(r)
+		}
 	}
 	var apart []string
 	if w.decision.Verdict == Separate {
