@@ -64,7 +64,7 @@ func (s *Service) unanswered(err error) error {
 	if errors.Is(cause, context.Canceled) {
 		return s.counted(0, "no answer", cause)
 	}
-	return s.after(outageWait(), 0, "no answer", cause)
+	return s.outage(0, "no answer", cause)
 }
 
 func (s *Service) request(ctx context.Context, u User, name string) (*http.Request, error) {
@@ -137,7 +137,7 @@ func (s *Service) refused(ctx context.Context, res *http.Response) error {
 	case status == http.StatusServiceUnavailable && told:
 		return s.after(wait, status, said+" and asked to wait", nil)
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
-		return s.after(outageWait(), status, said, nil)
+		return s.outage(status, said, nil)
 	case status >= 500, status == http.StatusRequestTimeout, status < 300:
 		return s.counted(status, said, nil)
 	}

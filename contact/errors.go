@@ -27,6 +27,7 @@ type Error struct {
 	Status int    // of the answer; 0: there was none
 
 	final bool
+	away  bool
 	wait  time.Duration
 	later bool
 	cause error // a sentinel of ours or of package context
@@ -43,11 +44,21 @@ func (e *Error) Unwrap() error { return e.cause }
 // Permanent reports whether trying again is pointless.
 func (e *Error) Permanent() bool { return e.final }
 
+// Away reports whether there was no answer, or none from the server itself: work that is young is worth another try soon.
+func (e *Error) Away() bool { return e.away }
+
 // RetryAfter is when to try again, when the time was not right; such a run is no failed attempt.
 func (e *Error) RetryAfter() (time.Duration, bool) { return e.wait, e.later }
 
 // outageWait spreads over half a minute when the jobs that an outage has met come back.
 func outageWait() time.Duration { return 15*time.Second + rand.N(30*time.Second) }
+
+// outage is a call that did not reach the service.
+func (s *Service) outage(status int, reason string, cause error) *Error {
+	e := s.after(outageWait(), status, reason, cause)
+	e.away = true
+	return e
+}
 
 // counted is a failed attempt.
 func (s *Service) counted(status int, reason string, cause error) *Error {

@@ -42,7 +42,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer    http.HandlerFunc
 		permanent bool
-		wait      time.Duration // -1: a failed attempt
+		wait      time.Duration // -1: a failed attempt; 0: half a minute or so, the server is away
 		reason    string
 	}{
 		"400":                          {says(400, outcome), true, -1, "status 400 to our request (invalid)"},
@@ -57,8 +57,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"429 without":                  {says(429, outcome), false, 5 * time.Second, "too many"},
 		"503 with seconds":             {says(503, outcome, "Retry-After", "120"), false, 2 * time.Minute, "not available"},
 		"503 with a day":               {says(503, outcome, "Retry-After", "86400"), false, time.Hour, "not available"},
-		"503 with nonsense":            {says(503, outcome, "Retry-After", "-1"), false, -1, "503"},
-		"503 without":                  {says(503, outcome), false, -1, "503"},
+		"503 with nonsense":            {says(503, outcome, "Retry-After", "-1"), false, 0, "503"},
+		"503 without":                  {says(503, outcome), false, 0, "503"},
+		"502":                          {says(502, "<html>SECRET"), false, 0, "502"},
+		"408":                          {says(408, ""), false, 0, "408"},
 		"500":                          {says(500, outcome), false, -1, "500"},
 		"no JSON":                      {says(200, "<html>SECRET"), false, -1, "no Bundle"},
 		"no Bundle":                    {says(200, `{"resourceType":"Patient","id":"SECRET"}`), false, -1, "no Bundle"},
@@ -75,7 +77,11 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			require.Equal(t, c.permanent, permanent(err))
 			wait, later := retryAfter(err)
 			require.Equal(t, c.wait >= 0, later)
-			if later {
+			switch {
+			case c.wait == 0:
+				require.GreaterOrEqual(t, wait, 15*time.Second)
+				require.LessOrEqual(t, wait, 45*time.Second)
+			case later:
 				require.Equal(t, c.wait, wait)
 			}
 		})

@@ -28,6 +28,7 @@ type Error struct {
 	Status int    // of the answer; 0: there was none
 
 	final bool
+	away  bool
 	wait  time.Duration
 	later bool
 	cause error // a sentinel of ours or an error of package context
@@ -43,6 +44,9 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Permanent reports whether trying again is pointless.
 func (e *Error) Permanent() bool { return e.final }
+
+// Away reports whether there was no answer, or none from the server itself: work that is young is worth another try soon.
+func (e *Error) Away() bool { return e.away }
 
 // RetryAfter is when to try again, when the time was not right; such a run is no failed attempt.
 func (e *Error) RetryAfter() (time.Duration, bool) { return e.wait, e.later }

@@ -44,7 +44,10 @@ func (c *client) judge(r request, a answer, h http.Header) error {
 	case a.status == http.StatusServiceUnavailable && told:
 		e.Reason = "not available at the moment, and says when to come back"
 		e.wait, e.later = wait, true
-	case a.status >= 500, a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly:
+	case a.status == http.StatusBadGateway, a.status == http.StatusServiceUnavailable, a.status == http.StatusGatewayTimeout,
+		a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly:
+		e.wait, e.later, e.away = outageWait(), true, true
+	case a.status >= 500:
 	default:
 		e.final = true
 		e.Reason += " to our request" + issueCodes(a.body)
@@ -97,15 +100,23 @@ func (c *client) unreachable(ctx context.Context, op string, err error) error {
 		e.Reason, e.cause = errLeft.Error(), ctx.Err()
 	case errors.As(err, &network) && network.Op == "dial":
 		e.Reason = "it cannot be reached (is it running? see fhir.base_url)"
+		e.wait, e.later, e.away = outageWait(), true, true
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Reason, e.cause = fmt.Sprintf("no answer within %s (fhir.timeout)", c.timeout), context.DeadlineExceeded
+		e.wait, e.later, e.away = outageWait(), true, true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
 		e.Reason = "the connection was cut before an answer came"
+		e.wait, e.later, e.away = outageWait(), true, true
 	default:
 		e.Reason = "the call did not come to an answer"
+		e.wait, e.later, e.away = outageWait(), true, true
 	}
 	return e
 }
+
+// outageWait spreads over half a minute when the work that an outage has met comes back. An outage, however long, is
+// nobody's failed attempt.
+func outageWait() time.Duration { return 15*time.Second + rand.N(30*time.Second) }
 
 // open is the error of calls that the circuit breaker keeps back. Jobs come back at different times.
 func (c *client) open(ctx context.Context, op string) error {

@@ -1,6 +1,7 @@
 package fhir_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -255,7 +256,9 @@ func TestLostResponse(t *testing.T) {
 				require.Error(t, err)
 				require.False(t, permanent(err))
 				_, later := retryAfter(err)
-				require.False(t, later, "it counts as an attempt")
+				require.True(t, later, "an outage is nobody's failed attempt")
+				var away interface{ Away() bool }
+				require.True(t, errors.As(err, &away) && away.Away())
 				require.Equal(t, fhir.Linked{Refs: []string{"Patient/1"}}, w.sync(u))
 				require.Len(t, w.core.All("Patient"), 1)
 				w.get("Patient/1").carries(t, u)

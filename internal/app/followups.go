@@ -73,7 +73,7 @@ func (f *followUps) syncPatient(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	if _, err = f.fhir.Sync(ctx, fhir.User{ID: u.id, Number: u.number}); err != nil {
-		return err
+		return f.patience(j, err)
 	}
 	if f.now().Sub(j.CreatedAt) > prompt {
 		return f.store.HurryJob(ctx, auth.JobContactSync, j.Key) // the contact has waited for this Patient, ever more patiently
@@ -101,14 +101,14 @@ func (f *followUps) claimGuest(ctx context.Context, j jobs.Job) error {
 func (f *followUps) withPatient(ctx context.Context, j jobs.Job, u fhir.User, work func() error) error {
 	err := work()
 	if !errors.Is(err, fhir.ErrNoPatient) {
-		return err
+		return f.patience(j, err)
 	}
 	if _, err := f.fhir.Sync(ctx, u); err != nil {
 		var undecided *fhir.QuarantineError
 		if errors.As(err, &undecided) {
 			return f.later(j, err) // the admin's decision, or a look at the server, changes that
 		}
-		return err
+		return f.patience(j, err)
 	}
 	return f.patience(j, work())
 }
@@ -152,13 +152,17 @@ func followUp(j jobs.Job) (auth.FollowUp, user, error) {
 	return todo, user{todo.UserID, n}, nil
 }
 
-// patience has work that waits for the user's Patient come back soon while the sign-in is young, and ever more rarely
-// when the Patient waits for a person.
+// patience has work that waits for the user's Patient, or for a server that did not answer, come back soon while the
+// sign-in is young, and ever more rarely when a person or an operator is waited for.
 func (f *followUps) patience(j jobs.Job, err error) error {
-	if !errors.Is(err, fhir.ErrNoPatient) && !errors.Is(err, contact.ErrNoPatient) {
-		return err
+	var unreached interface{ Away() bool }
+	switch {
+	case errors.Is(err, fhir.ErrNoPatient), errors.Is(err, contact.ErrNoPatient):
+		return f.later(j, err)
+	case errors.As(err, &unreached) && unreached.Away():
+		return f.later(j, err)
 	}
-	return f.later(j, err)
+	return err
 }
 
 // later has a job come back after a time that grows with its age.
