@@ -135,7 +135,8 @@ func (s *Service) claimChunk(ctx context.Context, c *claim, todo []*edit) error 
 	return s.api.restless("claim guest records")
 }
 
-// readAgain reads records as they are now: those that can still be claimed, and those that cannot any more.
+// readAgain reads records as they are now: those that can still be claimed, and those that have become the owner's. What
+// somebody else has taken is neither.
 func (s *Service) readAgain(ctx context.Context, c *claim, todo []*edit) (left, taken []*edit, err error) {
 	for _, e := range todo {
 		raw, etag, err := s.readRecord(ctx, e.id)
@@ -152,7 +153,9 @@ func (s *Service) readAgain(ctx context.Context, c *claim, todo []*edit) (left, 
 			return nil, nil, err
 		case now == nil:
 			c.done[e.ref()] = true
-			taken = append(taken, e)
+			if c.owns(s.api, raw) {
+				taken = append(taken, e)
+			}
 		default:
 			if etag != "" {
 				now.etag = etag

@@ -229,6 +229,24 @@ func TestAClaimWhoseAnswerIsLostKeepsItsProvenance(t *testing.T) {
 	w.owned(owner, refs...)
 }
 
+func TestAClaimWhoseAnswerIsLostLeavesOutWhatAnotherHasTaken(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user()
+	w.sync(u)
+	refs := w.answers(2)
+	w.core.LoseResponse(1, "transaction")
+	w.core.After("transaction", func() {
+		w.core.After("transaction", nil)
+		w.put(`{"resourceType":"QuestionnaireResponse","id":"2","status":"completed",` +
+			`"subject":{"reference":"Patient/99"},"author":{"reference":"Patient/99"}}`)
+	})
+	c, err := w.s.ClaimGuest(t.Context(), u, guest)
+	require.NoError(t, err)
+	require.Equal(t, refs[:1], c.References)
+	require.Equal(t, refs[:1], w.audit.references())
+}
+
 func TestAClaimThatFailsGoesOnNextTime(t *testing.T) {
 	t.Parallel()
 	w := setup(t, func(c *fhir.Config) { c.Cooldown = 10 * time.Millisecond })

@@ -68,6 +68,26 @@ func (s *Service) edit(c *claim, raw []byte) (*edit, error) {
 	return e, nil
 }
 
+// owns reports whether a record looks as edit leaves it.
+func (c *claim) owns(api *client, raw []byte) bool {
+	var v struct {
+		Identifier json.RawMessage `json:"identifier"`
+		Subject    party           `json:"subject"`
+		Author     party           `json:"author"`
+	}
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	_, carried := without(v.Identifier, c.guest)
+	return !carried && plain(api, v.Subject.Reference) == c.owner && plain(api, v.Author.Reference) == c.owner
+}
+
+// plain is a reference relative to the server and without a version.
+func plain(api *client, ref string) string {
+	ref, _, _ = strings.Cut(strings.TrimPrefix(ref, api.base.String()+"/"), "/_history/")
+	return ref
+}
+
 // without takes an identifier out of what stands in a record: an object in R4, an array in later versions. rest is nil
 // when nothing is left.
 func without(raw json.RawMessage, i identifier) (rest []byte, carried bool) {
@@ -107,9 +127,7 @@ func (c *claim) speaksOfAnother(api *client, p *party) bool {
 		return false
 	}
 	if p.Reference != "" {
-		ref := strings.TrimPrefix(p.Reference, api.base.String()+"/")
-		ref, _, _ = strings.Cut(ref, "/_history/")
-		return !slices.Contains(c.mine, ref)
+		return !slices.Contains(c.mine, plain(api, p.Reference))
 	}
 	return p.Identifier != nil && *p.Identifier != c.guest && *p.Identifier != c.u.userID() && *p.Identifier != c.u.whatsapp()
 }
