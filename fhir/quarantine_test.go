@@ -194,6 +194,20 @@ func TestACaseIsClosedWhenTheFrontEndMadeAPatientOfTheUsersOwn(t *testing.T) {
 	require.False(t, open)
 }
 
+func TestAnOpenCaseIsClosedWhenNothingIsLeftToWrite(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user()
+	claimed(w, u)
+	_, err := w.s.Sync(t.Context(), u)
+	quarantined(t, err)
+	w.cases.decide(u, "Patient", fhir.Decision{Open: true})
+	own := w.put(resource("Patient", ids(systemUserID, u.ID, systemWhatsApp, u.Number.Digits())))
+	require.Equal(t, fhir.Linked{Refs: []string{own}}, w.sync(u))
+	_, open := w.cases.of(u, "Patient")
+	require.False(t, open)
+}
+
 // Between our read and our write the Patient becomes somebody else's.
 func TestAPatientThatIsTakenMeanwhileIsNotOverwritten(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,7 @@ type Decision struct {
 	Verdict    Verdict  // empty: nobody decided
 	Ref        string   // of Approve
 	Candidates []string // of the case: what Separate leaves alone
+	Open       bool     // a case exists that nobody decided yet
 }
 
 // Roles tells which roles a user has. Auth implements it.

@@ -78,7 +78,7 @@ type work struct {
 	u        User
 	kind     string
 	decision Decision
-	decided  bool // there was a decision when the work began
+	waiting  bool // there was a case, decided or not, when the work began
 
 	// Resources that do not count hold the user's id or number, so that a create cannot be bound to it.
 	idHeld, numberHeld bool
@@ -96,7 +96,7 @@ func (s *Service) link(ctx context.Context, u User, kind string) (*work, error) 
 	if w.decision, err = s.cfg.Cases.Decision(ctx, u.ID, kind); err != nil {
 		return w, fmt.Errorf("read decision: %w", err)
 	}
-	w.decided = w.decision.Verdict != ""
+	w.waiting = w.decision.Verdict != "" || w.decision.Open
 	for try := range rounds {
 		err = s.settle(ctx, w)
 		if !errors.Is(err, errConflict) && !errors.Is(err, errGone) {
@@ -110,8 +110,8 @@ func (s *Service) link(ctx context.Context, u User, kind string) (*work, error) 
 	case err != nil:
 		return w, err
 	}
-	// A case may be open because of what is settled now. When nothing has changed since the last time, it was closed then.
-	if w.decided || w.changed || w.withheld {
+	// A case is over when the resource is settled, also when somebody else has done it.
+	if w.waiting || w.changed || w.withheld {
 		if err := s.cfg.Cases.CloseCase(ctx, u.ID, kind); err != nil {
 			return w, fmt.Errorf("close case: %w", err)
 		}
