@@ -306,6 +306,23 @@ func TestNothingIsClaimedThatLeavesNoTrace(t *testing.T) {
 	require.Subset(t, w.audit.begun, refs, "a crash after the transaction would have left the trace")
 }
 
+// TestAPersonIsNoAuthor: R4 knows a Person as the subject of a record, and not as its author.
+func TestAPersonIsNoAuthor(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user()
+	w.roles.of[u.ID] = []string{"Researcher"}
+	owner := w.sync(u).Refs[0]
+	refs := w.answers(1)
+	c, err := w.s.ClaimGuest(t.Context(), u, guest)
+	require.NoError(t, err)
+	require.Equal(t, refs, c.References)
+	raw, found := w.core.Get(refs[0])
+	require.True(t, found)
+	require.Contains(t, string(raw), `"subject":{"reference":"`+owner+`"}`)
+	require.NotContains(t, string(raw), "author")
+}
+
 func TestNobodyClaimsWithoutAResource(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

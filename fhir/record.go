@@ -53,7 +53,7 @@ func (s *Service) edit(c *claim, raw []byte) (*edit, error) {
 		Reference string `json:"reference"`
 	}{c.owner})
 	next, err := setMember(raw, "subject", reference)
-	if err == nil {
+	if err == nil && c.mayAuthor() {
 		next, err = setMember(next, "author", reference)
 	}
 	if err == nil && rest == nil {
@@ -79,8 +79,12 @@ func (c *claim) owns(api *client, raw []byte) bool {
 		return false
 	}
 	_, carried := without(v.Identifier, c.guest)
-	return !carried && plain(api, v.Subject.Reference) == c.owner && plain(api, v.Author.Reference) == c.owner
+	return !carried && plain(api, v.Subject.Reference) == c.owner &&
+		(!c.mayAuthor() || plain(api, v.Author.Reference) == c.owner)
 }
+
+// mayAuthor says whether the owner can be the author: a Person cannot (http://hl7.org/fhir/R4/questionnaireresponse.html).
+func (c *claim) mayAuthor() bool { return !strings.HasPrefix(c.owner, person+"/") }
 
 // plain is a reference relative to the server and without a version.
 func plain(api *client, ref string) string {

@@ -94,7 +94,7 @@ func (s *Store) Decision(ctx context.Context, userID, resource string) (fhir.Dec
 	case CaseSeparated:
 		d.Verdict = fhir.Separate
 	default:
-		return fhir.Decision{}, nil
+		return fhir.Decision{Open: found}, nil
 	}
 	return d, nil
 }

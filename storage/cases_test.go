@@ -39,7 +39,7 @@ func TestADecisionHasTheUsersWorkGoOn(t *testing.T) {
 		require.Equal(t, PatientReview, b.patientOf(t, "u1"))
 		d, err := b.Decision(t.Context(), "u1", "Patient")
 		require.NoError(t, err)
-		require.Zero(t, d, "nobody has decided")
+		require.Equal(t, fhir.Decision{Open: true}, d, "nobody has decided")
 
 		woken := 0
 		b.OnNewJobs(func() { woken++ })

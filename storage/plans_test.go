@@ -119,6 +119,9 @@ func past(tb testing.TB, b bundle, n int) {
 			SELECT ` + id + `, ` + id + `, ` + id + `, ` + digits + `, '', $1, $1, '', $1, 'recorded' FROM ` + series,
 		`INSERT INTO budgets (key, tat, holder) SELECT 'n:' || ` + digits + `, $1 * 1000000, ` + id + ` FROM ` + series,
 		`INSERT INTO chats (chat, human_at) SELECT ` + digits + `, $1 FROM ` + series,
+		`INSERT INTO push_names (number, name, at) SELECT ` + digits + `, 'Siti', $1 FROM ` + series,
+		`INSERT INTO cases (user_id, resource, number, why, candidates, state, chosen, opened_at, decided_by)
+			SELECT ` + id + `, 'Patient', ` + digits + `, 'foreign', '[]', 'open', '', $1, '' FROM ` + series,
 		`INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
 			SELECT $1, 'sign-in', ` + digits + `, ` + id + `, ` + id + `, ` + id + `, '{}' FROM ` + series,
 	} {
@@ -149,7 +152,7 @@ func TestEveryStatementOfALoginFindsItsRowsByAnIndex(t *testing.T) {
 		}
 		check() // also before PostgreSQL has looked at the tables for the first time
 		if b.config.Engine == Postgres {
-			for _, table := range []string{"messages", "jobs", "links", "intents", "budgets", "chats", "audit"} {
+			for _, table := range []string{"messages", "jobs", "links", "intents", "budgets", "chats", "audit", "push_names", "cases"} {
 				require.NoError(t, b.raw(t, "ANALYZE "+table))
 			}
 			check()
@@ -210,7 +213,7 @@ var (
 		`PRIMARY KEY \(\w+=\?( AND \w+=\?)?\)`, `INTEGER PRIMARY KEY \(rowid=\?\)`,
 		`INDEX sqlite_autoindex_links_2 \(pre_auth_hash=\?\)`,
 		`INDEX jobs_due \(kind=\?( AND run_at<\?)?\)`, `INDEX jobs_lease \(lease_until<\?\)`,
-		`INDEX jobs_key \(kind=\? AND key=\?\)`, `COVERING INDEX jobs_serial_running \(serial=\?\)`,
+		`INDEX cases_user \(user_id=\?\)`, `INDEX jobs_key \(kind=\? AND key=\?\)`, `COVERING INDEX jobs_serial_running \(serial=\?\)`,
 		`COVERING INDEX jobs_serial_ready \(serial=\? AND id<\?\)`,
 		`INDEX links_open \(number=\?\)`, `COVERING INDEX links_number \(number=\?\)`,
 		`INDEX intents_open \(started_at<\?\)`, `INDEX audit_user \(user_id=\?\)`, `INDEX audit_number \(number=\?\)`,
