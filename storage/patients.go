@@ -18,22 +18,22 @@ const (
 // intent, see auth.JobFHIRSync. That sign-in outlives the job, so an older job that was laid aside does not come to the
 // fore again.
 func (s *Store) PatientState(ctx context.Context, userID string) (string, error) {
-	var signedIn, undecided, decided bool
-	var state string
+	var signedIn bool
+	var state, question string
 	// The concatenation keeps PostgreSQL from reading the whole index of sign-ins while it has no statistics yet.
 	_, err := one(ctx, s.engine.reader(), `WITH newest AS (SELECT intent_id FROM audit
 			WHERE user_id = $1 AND user_id <> '' AND event || '' = 'sign-in' ORDER BY id DESC LIMIT 1)
 		SELECT EXISTS (SELECT 1 FROM newest),
 			COALESCE((SELECT state FROM jobs WHERE kind = 'fhir.sync' AND key = (SELECT intent_id FROM newest)), ''),
-			EXISTS (SELECT 1 FROM cases WHERE user_id = $1 AND state <> 'closed' AND state = 'open'),
-			EXISTS (SELECT 1 FROM cases WHERE user_id = $1 AND state <> 'closed' AND state <> 'open')`,
-		[]any{userID}, &signedIn, &state, &undecided, &decided)
+			COALESCE((SELECT state FROM cases WHERE user_id = $1 AND state <> 'closed'
+				ORDER BY CASE state WHEN 'open' THEN 0 ELSE 1 END LIMIT 1), '')`,
+		[]any{userID}, &signedIn, &state, &question)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("patient state: %w", classify(err))
-	case undecided, state == string(JobDead):
+	case question == string(CaseOpen), state == string(JobDead):
 		return PatientReview, nil
-	case !signedIn, decided, state == string(JobReady), state == string(JobRunning):
+	case !signedIn, question != "", state == string(JobReady), state == string(JobRunning):
 		return PatientPending, nil
 	default:
 		return PatientLinked, nil
