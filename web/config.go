@@ -33,6 +33,8 @@ type Config struct {
 	Languages []string // those offered, the default first; empty: Indonesian, English
 	// HTTPS says that browsers reach us over https: then responses carry Strict-Transport-Security.
 	HTTPS bool
+	// HealthOnly serves /livez and /readyz and nothing else: pages and SuperTokens' routes are another program's.
+	HealthOnly bool
 	// TrustedOrigins are the other origins ("https://app.example") whose pages may POST here.
 	TrustedOrigins []string
 

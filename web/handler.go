@@ -12,12 +12,16 @@ const maxBody = 64 << 10
 // From outside in: request id, security headers and access log; panics; cross-origin writes; body size; routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
+	s.get(mux, "/livez", s.livez)
+	s.get(mux, "/readyz", s.readyz)
+	if s.cfg.HealthOnly {
+		mux.HandleFunc("/", s.nothingHere)
+		return s.edge(s.recovered(bounded(mux)))
+	}
 	site, api := s.cfg.WebsiteBasePath, s.cfg.APIBasePath
 	s.get(mux, site+"/verify", s.verify)
 	s.get(mux, site+"/signed-in", s.signedIn)
 	s.get(mux, api+"/session", s.session)
-	s.get(mux, "/livez", s.livez)
-	s.get(mux, "/readyz", s.readyz)
 	for path := range s.assets.byPath {
 		s.get(mux, path, s.asset)
 	}
@@ -65,6 +69,11 @@ func (s *Server) get(mux *http.ServeMux, path string, h http.HandlerFunc) {
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.writeError(w, r, http.StatusNotFound)
+}
+
+// nothingHere is notFound where there are no pages.
+func (s *Server) nothingHere(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusNotFound, map[string]string{"message": http.StatusText(http.StatusNotFound)})
 }
 
 func (s *Server) foreignOrigin(w http.ResponseWriter, r *http.Request) {
