@@ -185,7 +185,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 		At: s.now(), Reconciled: reconciled,
 	}
 	var err error
-	if in.Jobs, err = followUps(in); err != nil {
+	if in.Jobs, err = s.followUps(in); err != nil {
 		return err
 	}
 	if err := s.signIns.RecordSignIn(ctx, in); err != nil {

@@ -37,7 +37,7 @@ func (f FollowUp) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "follow
 func FHIRSerial(n phone.Number) string { return "fhir:" + n.Digits() }
 
 // followUps are the jobs of a sign-in: one of each kind per intent, those for one number one after the other.
-func followUps(in SignIn) ([]jobs.New, error) {
+func (s *Service) followUps(in SignIn) ([]jobs.New, error) {
 	digits := in.Number.Digits()
 	payload, err := json.Marshal(FollowUp{
 		Intent: in.Intent, UserID: in.UserID, Digits: digits, NewUser: in.NewUser, Guest: in.Guest, At: in.At,
@@ -45,12 +45,16 @@ func followUps(in SignIn) ([]jobs.New, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow-up jobs: %w", err)
 	}
-	added := []jobs.New{
-		{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload},
-		{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload},
+	var at time.Time // at once
+	if s.cfg.Grace > 0 {
+		at = in.At.Add(s.cfg.Grace)
+	}
+	added := []jobs.New{{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at}}
+	if !s.cfg.NoContact {
+		added = append(added, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, RunAt: at})
 	}
 	if in.Guest != "" {
-		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload})
+		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at})
 	}
 	return added, nil
 }

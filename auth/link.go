@@ -38,6 +38,11 @@ func (s *Service) CreateLink(ctx context.Context, n phone.Number, replyID string
 		return "", time.Time{}, fmt.Errorf("create link: %w", err)
 	}
 	if !rec.Alone {
+		if s.cfg.Elsewhere {
+			if err := s.lookBefore(ctx, rec); err != nil {
+				return "", time.Time{}, fmt.Errorf("create link: %w", err)
+			}
+		}
 		if err := s.revokeOthers(ctx, rec); err != nil {
 			return "", time.Time{}, fmt.Errorf("create link: %w", err)
 		}

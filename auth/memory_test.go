@@ -3,11 +3,13 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
 var errStoreAway = errors.New("the database is away")
@@ -116,6 +118,44 @@ func (m *memory) LinkByPreAuth(ctx context.Context, hash string) (l auth.LinkRec
 		return auth.ErrNotFound
 	})
 	return l, err
+}
+
+func (m *memory) OpenLinks(ctx context.Context, after time.Time, limit int) (open []auth.OpenLink, err error) {
+	err = m.do(ctx, "OpenLinks", func() error {
+		for _, l := range m.links {
+			if l.State == auth.LinkOpen && l.ExpiresAt.After(after) {
+				open = append(open, auth.OpenLink{ReplyID: l.ReplyID, CodeID: l.CodeID, Number: l.Number,
+					CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt})
+			}
+		}
+		slices.SortFunc(open, func(a, b auth.OpenLink) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+		open = open[:min(len(open), limit)]
+		return nil
+	})
+	return open, err
+}
+
+func (m *memory) LinkVanished(ctx context.Context, replyID, reason string) error {
+	return m.do(ctx, "LinkVanished", func() error {
+		l := m.links[replyID]
+		if l == nil || l.State != auth.LinkOpen {
+			return auth.ErrTaken
+		}
+		m.writes++
+		m.reasons[reason] = true
+		l.State, l.Sealed = auth.LinkRevoked, nil
+		return nil
+	})
+}
+
+func (m *memory) OpenLinksOf(ctx context.Context, n phone.Number) (open []auth.OpenLink, err error) {
+	all, err := m.OpenLinks(ctx, time.Time{}, 1000)
+	for _, l := range all {
+		if l.Number == n {
+			open = append(open, l)
+		}
+	}
+	return open, err
 }
 
 func (m *memory) BeginSignIn(ctx context.Context, i auth.Intent) error {

@@ -42,6 +42,15 @@ type LinkRecord struct {
 	Alone       bool // the number's other codes have been revoked
 }
 
+// OpenLink is what is watched of a link that another program consumes. It holds no secret.
+type OpenLink struct {
+	ReplyID   string
+	CodeID    string
+	Number    phone.Number
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 // LinkStore remembers issued links. Implemented by storage.
 type LinkStore interface {
 	// SaveLink inserts an open link and its audit row.
@@ -51,6 +60,13 @@ type LinkStore interface {
 	LinkAlone(ctx context.Context, replyID string) error
 	LinkByReply(ctx context.Context, replyID string) (LinkRecord, error)       // ErrNotFound
 	LinkByPreAuth(ctx context.Context, preAuthHash string) (LinkRecord, error) // ErrNotFound
+	// OpenLinks lists open links that expire after a time, at most limit, those first that expire first.
+	OpenLinks(ctx context.Context, expireAfter time.Time, limit int) ([]OpenLink, error)
+	// OpenLinksOf lists the open links of one number.
+	OpenLinksOf(ctx context.Context, n phone.Number) ([]OpenLink, error)
+	// LinkVanished turns an open link into a revoked one without a seal and writes an audit row; ErrTaken when it is
+	// not open.
+	LinkVanished(ctx context.Context, replyID, reason string) error
 }
 
 // Intent is the note written before a code is consumed, so that a crash in the middle forgets nobody.

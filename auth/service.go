@@ -54,6 +54,10 @@ type Config struct {
 	CoreTimeout time.Duration // of one HTTP request to the core
 	DefaultRole string        // of a user who has none when signing in
 
+	Elsewhere bool          // another program on the core consumes the codes; see Watch
+	Grace     time.Duration // how long follow-up jobs wait after a sign-in
+	NoContact bool          // the contact is another program's
+
 	Guest func(*http.Request) string // the guest id of the browser, empty for none; nil: nobody has one
 	Wake  func()                     // called after jobs were added; nil: nobody needs waking
 	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a
@@ -76,6 +80,7 @@ type Service struct {
 
 	mu        sync.Mutex
 	busy      map[string]struct{}  // intents that a request or a sweep of this process works on
+	watching  map[string]watched   // see Watch, by reply id
 	undecided map[string]time.Time // intents whose code the core may be working on although we gave up waiting, and since when
 
 	closing  sync.Once
@@ -98,7 +103,7 @@ func New(_ context.Context, cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, links: cfg.Links, signIns: cfg.SignIns, seal: seal, core: newCore(cfg.CoreURI, cfg.CoreTimeout),
-		now: cfg.Now, log: cfg.Log, busy: map[string]struct{}{}, undecided: map[string]time.Time{},
+		now: cfg.Now, log: cfg.Log, busy: map[string]struct{}{}, watching: map[string]watched{}, undecided: map[string]time.Time{},
 	}
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of the Now field

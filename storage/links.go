@@ -2,7 +2,9 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
@@ -55,6 +57,60 @@ func (s *Store) LinkByReply(ctx context.Context, replyID string) (auth.LinkRecor
 // LinkByPreAuth implements [auth.LinkStore].
 func (s *Store) LinkByPreAuth(ctx context.Context, preAuthHash string) (auth.LinkRecord, error) {
 	return s.link(ctx, "pre_auth_hash", preAuthHash)
+}
+
+// OpenLinks implements [auth.LinkStore].
+func (s *Store) OpenLinks(ctx context.Context, expireAfter time.Time, limit int) ([]auth.OpenLink, error) {
+	return s.openLinks(ctx, `expires_at > $1 ORDER BY expires_at, reply_id LIMIT $2`, millis(expireAfter), limit)
+}
+
+// OpenLinksOf implements [auth.LinkStore].
+func (s *Store) OpenLinksOf(ctx context.Context, n phone.Number) ([]auth.OpenLink, error) {
+	return s.openLinks(ctx, `number = $1 ORDER BY created_at, reply_id`, n.Digits())
+}
+
+func (s *Store) openLinks(ctx context.Context, which string, args ...any) ([]auth.OpenLink, error) {
+	var open []auth.OpenLink
+	err := each(ctx, s.engine.reader(), `SELECT reply_id, code_id, number, created_at, expires_at
+		FROM links WHERE state = 'open' AND `+which, args, func(rows *sql.Rows) error {
+		var l auth.OpenLink
+		var digits string
+		var created, expires int64
+		if err := rows.Scan(&l.ReplyID, &l.CodeID, &digits, &created, &expires); err != nil {
+			return err
+		}
+		var err error
+		if l.Number, err = phone.FromDigits(digits); err != nil {
+			return err
+		}
+		l.CreatedAt, l.ExpiresAt = at(created), at(expires)
+		open = append(open, l)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open links: %w", classify(err))
+	}
+	return open, nil
+}
+
+// LinkVanished implements [auth.LinkStore].
+func (s *Store) LinkVanished(ctx context.Context, replyID, reason string) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		ended, err := change(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
+			WHERE reply_id = $1 AND state = 'open'`, replyID)
+		if err != nil {
+			return err
+		}
+		if ended == 0 {
+			return auth.ErrTaken
+		}
+		return appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventAbandoned, ReplyID: replyID,
+			Detail: map[string]any{"reason": sentence(reason), "outcome": outcomeRevoked}})
+	})
+	if err != nil {
+		return fmt.Errorf("note that a code is gone: %w", err)
+	}
+	return nil
 }
 
 func (s *Store) link(ctx context.Context, column, value string) (auth.LinkRecord, error) {
