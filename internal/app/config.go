@@ -68,7 +68,19 @@ type AuthConfig struct {
 	CookieSameSite  string        `yaml:"cookie_same_site"  env:"COOKIE_SAME_SITE"  validate:"oneof=lax strict none"`
 	DefaultRole     string        `yaml:"default_role"      env:"DEFAULT_ROLE"      validate:"required"`
 	SealKeyFile     string        `yaml:"seal_key_file"     env:"SEAL_KEY_FILE"`
+	Consume         string        `yaml:"consume"           env:"CONSUME"           validate:"oneof=self elsewhere"`
+	WatchEvery      time.Duration `yaml:"watch_every"       env:"WATCH_EVERY"       validate:"min=50ms,max=1m"`
+	Grace           time.Duration `yaml:"grace"             env:"GRACE"             validate:"min=0s,max=10m"`
 }
+
+// consumeSelf and consumeElsewhere say who hosts the pages and consumes the codes: this process, or a gateway beside it.
+const (
+	consumeSelf      = "self"
+	consumeElsewhere = "elsewhere"
+)
+
+// elsewhere says that another program hosts the pages and consumes the codes.
+func (c AuthConfig) elsewhere() bool { return c.Consume == consumeElsewhere }
 
 // FHIRConfig is the FHIR server that keeps the Patients.
 type FHIRConfig struct {
@@ -95,6 +107,12 @@ type ContactConfig struct {
 	Timeout     time.Duration `yaml:"timeout"      env:"TIMEOUT"      validate:"min=1s,max=30s"`
 	PerMinute   int           `yaml:"per_minute"   env:"PER_MINUTE"   validate:"min=1,max=6000"`
 	DefaultName string        `yaml:"default_name" env:"DEFAULT_NAME" validate:"required,max=100"`
+	By          string        `yaml:"by"           env:"BY"           validate:"oneof=auto bot gateway"`
+}
+
+// contacts says whether a sign-in asks this program for the contact.
+func (c Config) contacts() bool {
+	return c.Contact.By == "bot" || c.Contact.By == "auto" && !c.Auth.elsewhere()
 }
 
 // LoginConfig is what starts a login and how often.
@@ -176,6 +194,7 @@ func Default() Config {
 			CoreURI: "http://127.0.0.1:3567", CoreTimeout: 5 * time.Second, Tenant: "public", AppName: "Konsulin",
 			APIDomain: "http://127.0.0.1:8080", WebsiteDomain: "http://127.0.0.1:8080",
 			APIBasePath: "/auth", WebsiteBasePath: "/auth", CookieSameSite: "lax", DefaultRole: "Patient",
+			Consume: consumeSelf, WatchEvery: 3 * time.Second, Grace: 15 * time.Second,
 		},
 		FHIR: FHIRConfig{
 			Auth: "none", APIKeyHeader: "X-API-Key", Timeout: 10 * time.Second,
@@ -184,6 +203,7 @@ func Default() Config {
 		},
 		Contact: ContactConfig{
 			Auth: "none", Subject: "konsulin-bot", Timeout: 10 * time.Second, PerMinute: 50, DefaultName: "Konsulin user",
+			By: "auto",
 		},
 		Login: LoginConfig{
 			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},

@@ -155,6 +155,22 @@ func TestLoadNamesTheInvalidKeyWithoutItsValue(t *testing.T) {
 	}
 }
 
+// TestElsewhereMayHaveTwoOrigins: the website and the API are a gateway's then.
+func TestElsewhereMayHaveTwoOrigins(t *testing.T) {
+	t.Parallel()
+	domains := "auth: {api_domain: \"https://api.example\", website_domain: \"https://www.example\", consume: "
+	_, err := Load(write(t, minimal+domains+"self}"), nil)
+	require.ErrorContains(t, err, "auth.website_domain:")
+	cfg, err := Load(write(t, minimal+domains+"elsewhere}"), nil)
+	require.NoError(t, err)
+	require.False(t, cfg.contacts(), "the contact is the gateway's")
+	cfg, err = Load(write(t, minimal+domains+"elsewhere}\ncontact: {by: bot}"), nil)
+	require.NoError(t, err)
+	require.True(t, cfg.contacts())
+	_, err = Load(write(t, minimal+"auth: {consume: nowhere}"), nil)
+	require.ErrorContains(t, err, "auth.consume:")
+}
+
 // TestLoadAsksTheRooms: what serve would refuse, config check refuses.
 func TestLoadAsksTheRooms(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,13 @@ func (a *App) reconcile(ctx context.Context) {
 	}
 }
 
+// watchLinks looks for links that were confirmed elsewhere. The line's owner does it, so that the core is asked once.
+func (a *App) watchLinks(ctx context.Context) {
+	if _, err := a.auth.Watch(ctx, a.cfg.Auth.WatchEvery); err != nil && ctx.Err() == nil {
+		a.log.Warn().Err(err).Msg("not every open link could be looked at; trying again")
+	}
+}
+
 func retention(keep KeepConfig) storage.Retention {
 	r := storage.DefaultRetention()
 	r.Messages, r.Jobs, r.DeadJobs, r.Links, r.Audit = keep.Messages, keep.Jobs, keep.DeadJobs, keep.Links, keep.Audit

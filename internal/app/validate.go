@@ -78,7 +78,7 @@ func validateTogether(cfg Config) error {
 	if cfg.Storage.Engine == "postgres" && cfg.Storage.DSN == "" {
 		return errors.New("storage.dsn: needed when storage.engine is postgres (or storage.dsn_file)")
 	}
-	if cfg.Auth.APIDomain != cfg.Auth.WebsiteDomain {
+	if !cfg.Auth.elsewhere() && cfg.Auth.APIDomain != cfg.Auth.WebsiteDomain {
 		return errors.New("auth.website_domain: must equal auth.api_domain; the bot serves the pages and the API under one origin")
 	}
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {

@@ -55,9 +55,18 @@ func authConfig(a *App) auth.Config {
 		AppName: cfg.AppName, APIDomain: cfg.APIDomain, WebsiteDomain: cfg.WebsiteDomain,
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
+		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(),
 		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
 	}
+}
+
+// grace is how long follow-up work waits for another program to have done it first.
+func grace(cfg AuthConfig) time.Duration {
+	if !cfg.elsewhere() {
+		return 0
+	}
+	return cfg.Grace
 }
 
 func fhirConfig(a *App, roles fhir.Roles) fhir.Config {
@@ -177,6 +186,7 @@ func webConfig(a *App) web.Config {
 		// A proxy may change the Host that our own pages are compared with.
 		TrustedOrigins: []string{a.cfg.Auth.WebsiteDomain},
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
+		HealthOnly:     a.cfg.Auth.elsewhere(),
 		Now:            a.opt.Now, Log: a.log, Version: a.opt.Version,
 	}
 }
