@@ -33,7 +33,9 @@ func odd() Config {
 		CoreURI: "https://core.example", APIKey: "odd-key", CoreTimeout: 7 * time.Second, Tenant: "odd", AppName: "Odd app",
 		APIDomain: "https://odd.example", WebsiteDomain: "https://odd.example", APIBasePath: "/odd/api", WebsiteBasePath: "/odd/web",
 		RedirectToPath: "/odd", CookieDomain: "odd.example", CookieSameSite: "strict", DefaultRole: "Odd role",
+		Consume: "elsewhere", Grace: 16 * time.Second,
 	}
+	cfg.Contact.By = "gateway"
 	cfg.Login = LoginConfig{
 		Phrases: []string{"odd phrase"}, StaleAfter: 61 * time.Second, SilentAfter: 62 * time.Second, Coalesce: 63 * time.Second,
 		Limits: LimitsConfig{Number: every(71), NumberDay: every(72), NewNumbers: every(73), Global: every(74)},
@@ -70,7 +72,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
-		DefaultRole: want.DefaultRole, SealKey: []byte("seal"), Links: a.store, SignIns: a.store,
+		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store,
 	}, got)
 
 	b, err := botConfig(a)
