@@ -19,7 +19,7 @@ func (c coreClient) plusUser(digits string) {
 }
 
 func TestANumberWithAPlusIsReportedAndNotDoubled(t *testing.T) {
-	w := setup(t)
+	w := setup(t, beside)
 	before, whole, err := w.service.PlusUsers(context.Background(), 1000)
 	require.NoError(t, err)
 	require.True(t, whole)
