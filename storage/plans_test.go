@@ -92,6 +92,10 @@ func login(tb testing.TB, b bundle, i int) {
 	require.NoError(tb, err)
 	_, err = b.OpenIntents(ctx, b.now())
 	require.NoError(tb, err)
+	_, err = b.OpenLinks(ctx, b.now(), 100)
+	require.NoError(tb, err)
+	_, err = b.OpenLinksOf(ctx, who)
+	require.NoError(tb, err)
 }
 
 // past writes so many finished sign-ins as a million users would have left them, the unfinished jobs of B included.
@@ -215,7 +219,7 @@ var (
 		`INDEX jobs_due \(kind=\?( AND run_at<\?)?\)`, `INDEX jobs_lease \(lease_until<\?\)`,
 		`INDEX cases_user \(user_id=\?\)`, `INDEX jobs_key \(kind=\? AND key=\?\)`, `COVERING INDEX jobs_serial_running \(serial=\?\)`,
 		`COVERING INDEX jobs_serial_ready \(serial=\? AND id<\?\)`,
-		`INDEX links_open \(number=\?\)`, `COVERING INDEX links_number \(number=\?\)`,
+		`INDEX links_open \(number=\?\)`, `INDEX links_watched \(expires_at>\?\)`, `COVERING INDEX links_number \(number=\?\)`,
 		`INDEX intents_open \(started_at<\?\)`, `INDEX audit_user \(user_id=\?\)`, `INDEX audit_number \(number=\?\)`,
 	}, "|") + `)$|^SCAN jobs USING INDEX jobs_lease$|^SEARCH soonest$`)
 	// ownScan reads what the statement itself has made: a limited subquery.
