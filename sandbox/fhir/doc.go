@@ -22,7 +22,8 @@
 //   - A conditional create that finds a resource answers without Location.
 //
 // And it is more lenient in these: an update that changes nothing makes a new version (not on Blaze), references may
-// point nowhere (Blaze refuses those by default), and resources are not validated beyond what searches need.
+// point nowhere (Blaze refuses those by default), and resources are not validated beyond what searches need, except
+// that the author of a QuestionnaireResponse is of a type that R4 allows (a Person is not: 422).
 //
 // The check of a conditional create sees every write in normal mode, as on Blaze. After [Server.Racy] it is a search
 // like any other, so [Server.IndexLag] delays it, and the write comes some milliseconds later.

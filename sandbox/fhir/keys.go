@@ -2,7 +2,9 @@ package fhir
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
+	"strings"
 )
 
 // What a search looks up. A key is one of these, a system and a value, so that no two searches share a key.
@@ -57,6 +59,40 @@ func keysOf(kind string, top map[string]member) ([]string, error) {
 		}
 	}
 	return keys, nil
+}
+
+// mayAuthor refuses an author whom R4 does not allow (http://hl7.org/fhir/R4/questionnaireresponse.html).
+func mayAuthor(kind string, top map[string]member) error {
+	m, given := top["author"]
+	if !given || kind != "QuestionnaireResponse" {
+		return nil
+	}
+	var author struct {
+		Reference string `json:"reference"`
+		Type      string `json:"type"`
+	}
+	if json.Unmarshal(m.raw, &author) != nil {
+		return bad("author is no Reference")
+	}
+	path := strings.Split(author.Reference, "/")
+	for i, part := range path {
+		if part == "_history" {
+			path = path[:i]
+			break
+		}
+	}
+	named := author.Type
+	if len(path) >= 2 {
+		named = path[len(path)-2]
+	}
+	if named != "" && !slices.Contains(authors(), named) {
+		return refusal{status: http.StatusUnprocessableEntity, code: "invalid", text: "A " + named + " cannot be the author of a QuestionnaireResponse"}
+	}
+	return nil
+}
+
+func authors() []string {
+	return []string{"Device", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization"}
 }
 
 // item is an Identifier or a ContactPoint.

@@ -57,6 +57,9 @@ func parse(raw []byte) (*resource, error) {
 	if r.keys, err = keysOf(r.kind, top); err != nil {
 		return nil, err
 	}
+	if err := mayAuthor(r.kind, top); err != nil {
+		return nil, err
+	}
 	r.slots, err = slotsOf(top, kind.end)
 	return r, err
 }

@@ -164,3 +164,36 @@ func TestAnotherWriterCreatesAndUpdates(t *testing.T) {
 	require.False(t, ok)
 	require.Equal(t, 2, b.Calls(""))
 }
+
+// TestOnlyWhomR4AllowsIsAnAuthor promises that a Person is refused as the author of a QuestionnaireResponse, wherever one is
+// written, and that everybody whom R4 names is taken.
+func TestOnlyWhomR4AllowsIsAnAuthor(t *testing.T) {
+	t.Parallel()
+	for author, status := range map[string]int{
+		`{"reference":"Person/1"}`:                             422,
+		`{"reference":"http://elsewhere/fhir/Person/1"}`:       422,
+		`{"reference":"Person/1/_history/2"}`:                  422,
+		`{"type":"Person","display":"somebody"}`:               422,
+		`{"reference":"Observation/1"}`:                        422,
+		`"Patient/1"`:                                          400,
+		`{"reference":"Patient/1"}`:                            201,
+		`{"reference":"http://elsewhere/fhir/Practitioner/1"}`: 201,
+		`{"reference":"RelatedPerson/1/_history/2"}`:           201,
+		`{"display":"somebody"}`:                               201,
+	} {
+		t.Run(author, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, server.Options{})
+			body := `{"resourceType":"QuestionnaireResponse","author":` + author + `}`
+			g := b.do(t, http.MethodPost, "/QuestionnaireResponse", body)
+			require.Equal(t, status, g.status, g.body)
+			bundle := b.do(t, http.MethodPost, "", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":`+body+
+				`,"request":{"method":"POST","url":"QuestionnaireResponse"}}]}`)
+			if status == 201 {
+				require.Equal(t, 200, bundle.status, bundle.body)
+				return
+			}
+			refused(t, bundle, status, "invalid")
+		})
+	}
+}
