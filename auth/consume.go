@@ -48,6 +48,7 @@ func (s *Service) consumePOST(
 ) (plessmodels.ConsumeCodePOSTResponse, error) {
 	var resp plessmodels.ConsumeCodePOSTResponse
 	if userInput != nil || linkCode == nil {
+		s.refused(because(refusedRequest, errRestart))
 		resp.RestartFlowError = &struct{}{} // our codes are links only
 		return resp, nil
 	}
@@ -59,6 +60,9 @@ func (s *Service) consumePOST(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(options.Req.Context()), s.Settle())
 	defer cancel()
 	who, err := s.confirm(ctx, preAuthSessionID, *linkCode, guest)
+	if err != nil {
+		s.refused(err)
+	}
 	switch {
 	case errors.Is(err, errRestart):
 		resp.RestartFlowError = &struct{}{}
@@ -72,6 +76,7 @@ func (s *Service) consumePOST(
 	}
 	made, err := s.newSession(options.Req, options.Res, who.ID)
 	if err != nil {
+		s.refused(because(refusedSession, err))
 		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
 		s.excuse(options.Res, ReasonNewLink)
 		return resp, nil
@@ -121,20 +126,20 @@ func (s *Service) presented(ctx context.Context, preAuthSessionID, linkCode stri
 	link, err := s.links.LinkByPreAuth(ctx, hashOf(preAuthSessionID))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return LinkRecord{}, errRestart
+		return LinkRecord{}, because(refusedUnknown, errRestart)
 	case err != nil:
 		s.log.Error().Err(err).Msg("sign-in: cannot look up the link")
 		return LinkRecord{}, errTryAgain
 	case link.State != LinkOpen && link.State != LinkConsuming, !s.now().Before(link.ExpiresAt):
-		return LinkRecord{}, errRestart
+		return LinkRecord{}, because(whyClosed(link), errRestart)
 	}
 	x, err := s.seal.open(link.ReplyID, link.Sealed)
 	if err != nil {
 		s.log.Error().Err(err).Stringer("number", link.Number).Msg("sign-in: the link cannot be checked")
-		return LinkRecord{}, errRestart
+		return LinkRecord{}, because(refusedSealed, errRestart)
 	}
 	if subtle.ConstantTimeCompare([]byte(x.LinkCode), []byte(linkCode)) != 1 {
-		return LinkRecord{}, errRestart
+		return LinkRecord{}, because(refusedWrongCode, errRestart)
 	}
 	return link, nil
 }
@@ -162,7 +167,7 @@ func (s *Service) consumeCode(ctx context.Context, i Intent, linkCode string) (a
 	case err != nil:
 		return account{}, err
 	case resp.RestartFlowError != nil:
-		return account{}, errRestart
+		return account{}, because(refusedCore, errRestart)
 	case resp.OK == nil || !belongs(resp.OK.User, i.Number):
 		return account{}, s.core.explain(op, errUnexpected)
 	}
@@ -194,6 +199,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 	if s.cfg.Wake != nil {
 		s.cfg.Wake()
 	}
+	s.counted(ctx, i, in)
 	s.log.Info().Stringer("number", i.Number).Bool("new_user", who.isNew).Bool("reconciled", reconciled).Msg("signed in")
 	return nil
 }
@@ -232,7 +238,7 @@ func (s *Service) isConsumed(ctx context.Context, replyID string) bool {
 func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, error) {
 	if errors.Is(why, errRestart) {
 		s.abandon(ctx, i, false, "the core does not know the code any more")
-		return account{}, errRestart
+		return account{}, why
 	}
 	s.log.Warn().Err(why).Stringer("number", i.Number).Msg("sign-in: interrupted")
 	if sure(why) == untouched {
@@ -248,7 +254,7 @@ func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, er
 		return who, s.finishOrLeave(ctx, i, who)
 	case dead:
 		s.abandon(ctx, i, false, "the code is gone")
-		return account{}, errRestart
+		return account{}, because(refusedCore, errRestart)
 	case unspent:
 		s.abandon(ctx, i, true, "the code was not consumed")
 	case undecided:

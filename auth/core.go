@@ -60,7 +60,7 @@ type statusError struct{ status int }
 func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.status) }
 
 // transport is the SDK's way to the core. 429 passes: the SDK repeats such calls by itself.
-type transport struct{ base *http.Transport }
+type transport struct{ base http.RoundTripper }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(r)
@@ -73,7 +73,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is what http.Client's method of that name looks for.
-func (t transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+func (t transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
 
 // core is every call to the SuperTokens core. The SDK takes no context, so each call runs in a goroutine of its own:
 // the caller leaves when its context ends, the goroutine when the HTTP client's timeout does, and stop waits for it.
@@ -90,7 +94,7 @@ type core struct {
 	work    sync.WaitGroup
 }
 
-func newCore(uri string, timeout time.Duration) *core {
+func newCore(uri string, timeout time.Duration, measure func(http.RoundTripper) http.RoundTripper) *core {
 	host := uri
 	if u, err := url.Parse(uri); err == nil && u.Host != "" {
 		host = u.Host
@@ -98,10 +102,14 @@ func newCore(uri string, timeout time.Duration) *core {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 32
 	base.DialContext = (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
+	way := http.RoundTripper(base)
+	if measure != nil {
+		way = measure(base)
+	}
 	return &core{
 		host: host, timeout: timeout, asking: make(chan struct{}, 1),
 		client: &http.Client{
-			Timeout: timeout, Transport: transport{base},
+			Timeout: timeout, Transport: transport{way},
 			// A redirect would carry the API key to wherever it points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -63,8 +63,12 @@ type Config struct {
 	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a
 	// moment for what the front end looks at first. nil: nothing to wait for.
 	Await func(ctx context.Context, userID string)
-	Now   func() time.Time // nil: the system's clock
-	Log   zerolog.Logger
+	// Measure wraps the way to the core, to measure the calls; it must hand on requests and answers as they are. nil: not
+	// measured.
+	Measure func(http.RoundTripper) http.RoundTripper
+	Events  Events           // nil: nobody counts
+	Now     func() time.Time // nil: the system's clock
+	Log     zerolog.Logger
 }
 
 // Service is the sign-in. Make it with [New], give it back with Close.
@@ -102,7 +106,7 @@ func New(_ context.Context, cfg Config) (*Service, error) {
 			"(the SuperTokens SDK keeps its state in package variables)")
 	}
 	s := &Service{
-		cfg: cfg, links: cfg.Links, signIns: cfg.SignIns, seal: seal, core: newCore(cfg.CoreURI, cfg.CoreTimeout),
+		cfg: cfg, links: cfg.Links, signIns: cfg.SignIns, seal: seal, core: newCore(cfg.CoreURI, cfg.CoreTimeout, cfg.Measure),
 		now: cfg.Now, log: cfg.Log, busy: map[string]struct{}{}, watching: map[string]watched{}, undecided: map[string]time.Time{},
 	}
 	if s.now == nil {

@@ -156,6 +156,7 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 	if err := b.send(ctx, Outgoing{ID: id, Chat: r.Chat, Text: text}); err != nil {
 		return b.retry(ctx, kindLogin, r, err)
 	}
+	b.cfg.LinkSent(b.age(r.ticket))
 	b.done(kindLogin, r, countLink)
 	return nil
 }

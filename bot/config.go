@@ -20,6 +20,9 @@ type Config struct {
 	Chats   Chats
 	Wake    func()  // told after a job was added; must not block; nil: nobody is told
 	Counter Counter // nil: nothing is counted
+	// LinkSent is told how long after a request, by its user's clock, the link was sent; it must not block. nil: nobody
+	// is told.
+	LinkSent func(after time.Duration)
 
 	Phrases  []string // nil: DefaultPhrases
 	Limits   Limits
@@ -138,6 +141,9 @@ func (cfg Config) complete() (Config, error) {
 	}
 	if cfg.Counter == nil {
 		cfg.Counter = noCounter{}
+	}
+	if cfg.LinkSent == nil {
+		cfg.LinkSent = func(time.Duration) {}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now //nolint:forbidigo // the one place where the clock comes from

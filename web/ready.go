@@ -81,6 +81,15 @@ func (r *readiness) ask(ctx context.Context) readyReport {
 	return report
 }
 
+// Checks answers like /readyz: what works, by name.
+func (s *Server) Checks(ctx context.Context) map[string]bool {
+	works := map[string]bool{}
+	for _, c := range s.ready.ask(ctx).Checks {
+		works[c.Name] = c.OK
+	}
+	return works
+}
+
 // check runs its probe at most once at a time: one that outlives its context is reported as slow, and not started
 // again until it has come back.
 type check struct {

@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/konsulin-care/konsulin-bot/web"
 	"github.com/rs/zerolog"
@@ -41,6 +43,10 @@ type App struct {
 	tcp   net.Listener
 	watch *lineWatch
 
+	metrics *metrics.Metrics
+	ready   atomic.Pointer[web.Server] // who answers /readyz; nil until New is done
+	scrapes net.Listener               // where the metrics are; nil: nowhere
+
 	process string // tells this process from others, and from its former lives
 
 	tenure *storage.Tenure // SQLite: the data directory is ours from New on
@@ -61,6 +67,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.log, err = newLogger(cfg.Log, opt.LogTo); err != nil {
 		return nil, err
 	}
+	a.metrics = newMetrics(a)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -94,8 +101,15 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.web = pages.HTTPServer(cfg.HTTP.Listen)
+	a.ready.Store(pages)
 	if a.tcp, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTP.Listen); err != nil {
 		return nil, fmt.Errorf("http.listen: %w", err)
+	}
+	if cfg.Metrics.Listen == "" {
+		return a, nil
+	}
+	if a.scrapes, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Metrics.Listen); err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
 	return a, nil
 }
@@ -111,6 +125,9 @@ func (a *App) Close() error {
 	var errs []error
 	if a.tcp != nil {
 		_ = a.tcp.Close() // closed already when the server ran
+	}
+	if a.scrapes != nil {
+		_ = a.scrapes.Close()
 	}
 	if a.after != nil {
 		a.after.close()

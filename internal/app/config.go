@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Log      LogConfig      `yaml:"log"      envPrefix:"LOG_"`
 	HTTP     HTTPConfig     `yaml:"http"     envPrefix:"HTTP_"`
+	Metrics  MetricsConfig  `yaml:"metrics"  envPrefix:"METRICS_"`
 	Storage  StorageConfig  `yaml:"storage"  envPrefix:"STORAGE_"`
 	WhatsApp WhatsAppConfig `yaml:"whatsapp" envPrefix:"WHATSAPP_"`
 	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
@@ -32,6 +33,11 @@ type LogConfig struct {
 // HTTPConfig is the bot's own web server.
 type HTTPConfig struct {
 	Listen string `yaml:"listen" env:"LISTEN" validate:"hostname_port"`
+}
+
+// MetricsConfig is where Prometheus may look; always loopback.
+type MetricsConfig struct {
+	Listen string `yaml:"listen" env:"LISTEN" validate:"omitempty,hostname_port"`
 }
 
 // StorageConfig says where everything is remembered.

@@ -134,6 +134,8 @@ func TestLoadNamesTheInvalidKeyWithoutItsValue(t *testing.T) {
 		"{}":                                "whatsapp.number",
 		"whatsapp: {number: \"0812\"}":      "whatsapp.number",
 		minimal + "http: {listen: nowhere}": "http.listen",
+		minimal + "metrics: {listen: \"0.0.0.0:9464\"}":                  "metrics.listen",
+		minimal + "metrics: {listen: \":9464\"}":                         "metrics.listen",
 		minimal + "auth: {website_domain: \"http://login.example.org\"}": "auth.website_domain",
 		minimal + "auth: {website_domain: \"https://a.example/x\"}":      "auth.website_domain",
 		minimal + "auth: {api_base_path: auth/}":                         "auth.api_base_path",

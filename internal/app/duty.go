@@ -26,15 +26,25 @@ type duty struct {
 }
 
 // lateLine lets bot and line know each other: the bot is made first and sends only when the line runs.
-type lateLine struct{ client *whatsapp.Client }
+type lateLine struct {
+	client *whatsapp.Client
+	a      *App
+}
 
-// Send implements [bot.Line].
-func (l *lateLine) Send(ctx context.Context, m bot.Outgoing) error { return l.client.Send(ctx, m) }
+// Send implements [bot.Line]. What the line refuses to send now is no call to WhatsApp and is not measured.
+func (l *lateLine) Send(ctx context.Context, m bot.Outgoing) error {
+	began := l.a.opt.Now()
+	err := l.client.Send(ctx, m)
+	if !errors.Is(err, bot.ErrLineDown) {
+		l.a.metrics.Call(systemWhatsApp, err, l.a.opt.Now().Sub(began))
+	}
+	return err
+}
 
 var _ bot.Line = (*lateLine)(nil)
 
 func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
-	late := &lateLine{}
+	late := &lateLine{a: a}
 	b, err := replyRoom(a, t.Inbox(), late)
 	if err != nil {
 		return nil, err

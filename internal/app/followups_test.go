@@ -17,6 +17,7 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/internal/pgtest"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
@@ -83,7 +84,8 @@ func setupAfter(t *testing.T, engine string, change ...func(*Config)) *after {
 	for _, f := range change {
 		f(&cfg)
 	}
-	a.App = &App{cfg: cfg, opt: Options{Now: a.clock.now}, log: zerolog.Nop(), process: "process"}
+	a.App = &App{cfg: cfg, opt: Options{Now: a.clock.now}, log: zerolog.Nop(), process: "process",
+		metrics: metrics.New(metrics.Config{})}
 	a.store, err = openStore(t.Context(), cfg, a.clock.now)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.store.Close()) })
@@ -238,7 +240,7 @@ func TestWebhookPaced(t *testing.T) {
 			a.queue(t, 0, people, auth.JobContactSync)
 			a.run(t, everybodyIsAPatient{})
 			if engine == storage.Postgres { // a second process works on the same queue
-				second := &after{App: &App{cfg: a.cfg, opt: a.opt, log: a.log, store: a.store, process: "second"}, clock: a.clock}
+				second := &after{App: &App{cfg: a.cfg, opt: a.opt, log: a.log, store: a.store, process: "second", metrics: a.metrics}, clock: a.clock}
 				second.run(t, everybodyIsAPatient{})
 			}
 			begun := a.clock.now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -23,7 +24,11 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	a.log.Info().Str("version", a.opt.Version).Str("engine", a.cfg.Storage.Engine).Str("listen", a.Addr()).Msg("started")
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.serveWeb(ctx) })
+	g.Go(func() error { return a.serveHTTP(ctx, "web server", a.web, a.tcp) })
+	if a.scrapes != nil {
+		a.log.Info().Str("listen", a.scrapes.Addr().String()).Msg("metrics are served")
+		g.Go(func() error { return a.serveHTTP(ctx, "metrics server", a.metrics.Server(), a.scrapes) })
+	}
 	g.Go(func() error { return a.onDuty(ctx) })
 	g.Go(func() error { return every(ctx, reconcileEvery, time.Minute, a.reconcile) })
 	g.Go(func() error { return every(ctx, purgeEvery, purgeEvery, a.purge) })
@@ -36,20 +41,21 @@ func (a *App) Run(ctx context.Context) (err error) {
 	return err
 }
 
-func (a *App) serveWeb(ctx context.Context) error {
+// serveHTTP serves until ctx ends, and lets requests under way finish.
+func (a *App) serveHTTP(ctx context.Context, name string, server *http.Server, on net.Listener) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		defer cancel()
-		stopped <- a.web.Shutdown(grace)
+		stopped <- server.Shutdown(grace)
 	}()
-	if err := a.web.Serve(a.tcp); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("web server: %w", err)
+	if err := server.Serve(on); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := <-stopped; err != nil {
-		a.log.Warn().Err(err).Msg("requests were cut off at shutdown")
-		return a.web.Close()
+		a.log.Warn().Err(err).Str("server", name).Msg("requests were cut off at shutdown")
+		return server.Close()
 	}
 	return nil
 }

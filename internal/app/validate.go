@@ -13,6 +13,7 @@ import (
 	"github.com/go-playground/validator/v10"
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
+	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 	"github.com/konsulin-care/konsulin-bot/web"
@@ -52,7 +53,7 @@ func validate(cfg Config) error {
 
 // validateRooms asks the rooms whether they can work with cfg, without opening anything.
 func validateRooms(cfg Config) error {
-	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now)} //nolint:forbidigo // never asked
+	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now), metrics: metrics.New(metrics.Config{})} //nolint:forbidigo // never asked
 	if _, err := replyRoom(a, nil, nil); err != nil {
 		return fmt.Errorf("login, replies or admins: %w", err)
 	}
@@ -83,6 +84,11 @@ func validateTogether(cfg Config) error {
 	}
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
 		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")
+	}
+	if cfg.Metrics.Listen != "" {
+		if err := metrics.CheckListen(cfg.Metrics.Listen); err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
 	}
 	if cfg.Contact.BaseURL != "" && cfg.FHIR.BaseURL == "" {
 		return errors.New("contact.base_url: needs fhir.base_url; the contact's name and id live in the Patient")

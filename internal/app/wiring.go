@@ -57,6 +57,7 @@ func authConfig(a *App) auth.Config {
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(),
 		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Measure: a.measure(systemCore), Events: a.metrics,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
 	}
 }
@@ -73,7 +74,7 @@ func fhirConfig(a *App, roles fhir.Roles) fhir.Config {
 	cfg := a.cfg.FHIR
 	out := fhir.Config{
 		BaseURL: cfg.BaseURL, Timeout: cfg.Timeout, Cooldown: cfg.Cooldown, Telecom: fhir.Spelling(cfg.Telecom),
-		Cases: a.store, Roles: roles, Audit: a.store, Now: a.opt.Now, Log: a.log,
+		Cases: a.store, Roles: roles, Audit: a.store, HTTP: a.client(systemFHIR), Now: a.opt.Now, Log: a.log,
 	}
 	switch secret := cfg.Secret.Reveal(); cfg.Auth {
 	case "bearer":
@@ -101,7 +102,7 @@ func contactConfig(a *App, patients *fhir.Service) contact.Config {
 		BaseURL: cfg.BaseURL, Auth: proof, Timeout: cfg.Timeout, DefaultName: cfg.DefaultName,
 		Profiles: profiles{patients}, Names: a.store, Records: a.store,
 		Pacer: &pacer{budgets: a.store, every: time.Minute / time.Duration(cfg.PerMinute), now: a.opt.Now},
-		Now:   a.opt.Now, Log: a.log,
+		HTTP:  a.client(systemWebhook), Now: a.opt.Now, Log: a.log,
 	}
 }
 
@@ -136,7 +137,7 @@ func botConfig(a *App) (bot.Config, error) {
 	times.Core = 3*a.cfg.Auth.CoreTimeout + 5*time.Second
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
 	return bot.Config{
-		Links: links{a.auth}, Budgets: a.store, Chats: a.store,
+		Links: links{a.auth}, Budgets: a.store, Chats: a.store, Counter: a.metrics, LinkSent: a.metrics.LinkSent,
 		Phrases: login.Phrases,
 		Limits: bot.Limits{
 			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
@@ -172,7 +173,7 @@ func jobsConfig(a *App, store jobs.Store, handlers map[string]jobs.Handler) jobs
 		// Whoever owns the line takes over at once what its last owner was working on; the tenure keeps that one from
 		// leasing more.
 		Store: store, Owner: "line", Handlers: handlers, Workers: cfg.Workers, MaxAttempts: cfg.MaxAttempts,
-		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Now: a.opt.Now, Log: a.log,
+		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Ran: a.countRun, Now: a.opt.Now, Log: a.log,
 	}
 }
 

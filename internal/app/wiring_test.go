@@ -10,6 +10,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/bot"
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
+	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/stretchr/testify/require"
 )
@@ -55,7 +56,8 @@ func odd() Config {
 func TestEveryKeyReachesItsRoom(t *testing.T) {
 	t.Parallel()
 	cfg := odd()
-	a := &App{cfg: cfg, opt: Options{Version: "1.2.3"}, keys: keys{seal: []byte("seal"), replies: []byte("replies")}, watch: newLineWatch(time.Now)}
+	a := &App{cfg: cfg, opt: Options{Version: "1.2.3"}, keys: keys{seal: []byte("seal"), replies: []byte("replies")}, watch: newLineWatch(time.Now),
+		metrics: metrics.New(metrics.Config{})}
 
 	line, err := lineConfig(a)
 	require.NoError(t, err)
@@ -67,16 +69,20 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	want := cfg.Auth
 	got := authConfig(a)
 	require.NotNil(t, got.Await)
-	got.Await = nil
+	require.NotNil(t, got.Measure)
+	got.Await, got.Measure = nil, nil
 	require.Equal(t, auth.Config{
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
 		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store,
+		Events: a.metrics,
 	}, got)
 
 	b, err := botConfig(a)
 	require.NoError(t, err)
+	require.Same(t, a.metrics, b.Counter)
+	require.NotNil(t, b.LinkSent)
 	require.Equal(t, cfg.Login.Phrases, b.Phrases)
 	rate := func(n int) bot.Rate { return bot.Rate{Burst: n, Every: time.Duration(n) * time.Second} }
 	require.Equal(t, bot.Limits{Number: rate(71), NumberDay: rate(72), NewNumbers: rate(73), Global: rate(74)}, b.Limits)
@@ -99,7 +105,11 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 		[]any{c.BaseURL, c.Timeout, c.DefaultName, c.Auth.Kind, c.Auth.Subject, string(c.Auth.KeyPEM)})
 	require.Equal(t, 6*time.Second, c.Pacer.(*pacer).every)
 
+	require.NotNil(t, f.HTTP)
+	require.NotNil(t, c.HTTP)
+
 	j := jobsConfig(a, nil, nil)
+	require.NotNil(t, j.Ran)
 	require.Equal(t, []any{91, 92, 93 * time.Second, 94 * time.Second}, []any{j.Workers, j.MaxAttempts, j.Backoff.First, j.Backoff.Max})
 
 	w := webConfig(a)

@@ -49,6 +49,14 @@ const (
 	Dead                 // laid aside until a person retries it
 )
 
+// Run is one run of a job, for counting.
+type Run struct {
+	Kind    string
+	Outcome Outcome
+	Counts  bool // for Retry: it failed, rather than only asked to come back later
+	Took    time.Duration
+}
+
 // Settlement ends one lease. It is ignored when Owner does not hold the lease any more.
 type Settlement struct {
 	ID      int64

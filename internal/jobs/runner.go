@@ -31,6 +31,8 @@ type Config struct {
 	// quarter of LeaseFor a handler could outlast its lease.
 	StoreWait time.Duration
 
+	// Ran is told of every run that ended, for metrics: it must not block. nil: nobody is told.
+	Ran func(Run)
 	Now func() time.Time // zero: time.Now
 	Log zerolog.Logger
 }
@@ -51,6 +53,9 @@ func NewRunner(c Config) *Runner {
 	c.Grace = orDefault(c.Grace, 10*time.Second)
 	c.StoreWait = orDefault(c.StoreWait, 15*time.Second)
 	c.Backoff = c.Backoff.withDefaults()
+	if c.Ran == nil {
+		c.Ran = func(Run) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the default of the Now field
 	}

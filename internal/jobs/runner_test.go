@@ -340,3 +340,38 @@ func TestPausesGrowToTheirCapAndVary(t *testing.T) {
 	require.Equal(t, []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Minute},
 		[]time.Duration{b.pause(1, 0), b.pause(2, 0), b.pause(3, 0), b.pause(30, 0)})
 }
+
+func TestEveryRunIsToldWithItsOutcome(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var runs []Run
+	r := setup(t, Config{Workers: 1, MaxAttempts: 2, Backoff: Backoff{First: time.Microsecond},
+		Ran: func(run Run) {
+			mu.Lock()
+			defer mu.Unlock()
+			run.Took = 0
+			runs = append(runs, run)
+		},
+		Handlers: handlers(func(_ context.Context, j Job) error {
+			switch j.Key {
+			case "a":
+				return nil
+			case "b":
+				return errors.New("no")
+			}
+			return After(time.Hour, nil)
+		})})
+	for _, key := range []string{"a", "b", "c"} {
+		r.store.add(New{Kind: "k", Key: key, Serial: "one after the other"})
+	}
+	r.Wake()
+	r.eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(runs) == 4
+	})
+	require.NoError(t, r.stop())
+	require.Equal(t, []Run{
+		{Kind: "k", Outcome: Done}, {Kind: "k", Outcome: Retry, Counts: true}, {Kind: "k", Outcome: Dead}, {Kind: "k", Outcome: Retry},
+	}, runs)
+}

@@ -39,7 +39,9 @@ func (l *life) work(ctx context.Context, j Job) {
 		return
 	}
 	s := l.decide(j, err)
-	report(log, s, err, l.c.Now().Sub(began))
+	took := l.c.Now().Sub(began)
+	report(log, s, err, took)
+	l.c.Ran(Run{Kind: j.Kind, Outcome: s.Outcome, Counts: s.Counts, Took: took})
 	select {
 	case l.finished <- result{job: j, settlement: s}:
 	case <-l.quit: // the runner has stopped waiting; the lease runs out by age

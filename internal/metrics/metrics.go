@@ -1,0 +1,135 @@
+package metrics
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// namespace is what the names of our own metrics begin with.
+const namespace = "konsulin"
+
+// Config says whom to ask at a scrape. Each function may be nil; none may block beyond the end of its context.
+type Config struct {
+	Version string
+	// Line is the state of the line.
+	Line func() Line
+	// LineStates are the states that a line can have, so that each has a time series from the start.
+	LineStates []string
+	// Queue is the work that is not done.
+	Queue func(ctx context.Context) ([]Backlog, error)
+	// Cases is how many questions about somebody's Patient wait for a person.
+	Cases func(ctx context.Context) (int, error)
+	// Checks are the answers of /readyz by name.
+	Checks func(ctx context.Context) map[string]bool
+	Now    func() time.Time // nil: time.Now
+}
+
+// Metrics holds every metric, in a registry of its own. Its methods never block and may be called from anywhere.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	messages      *prometheus.CounterVec
+	signIns       *prometheus.CounterVec
+	refused       *prometheus.CounterVec
+	runs          *prometheus.CounterVec
+	messageToLink prometheus.Histogram
+	linkToSignIn  prometheus.Histogram
+	runTime       *prometheus.HistogramVec
+	remote        *prometheus.HistogramVec
+}
+
+// New makes the metrics.
+func New(cfg Config) *Metrics {
+	if cfg.Now == nil {
+		cfg.Now = time.Now //nolint:forbidigo // the default of the Now field
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		messages: counter("messages_total", "Messages, by kind (event) and by what became of them.", "event", "outcome"),
+		signIns: counter("sign_ins_total",
+			"Recorded sign-ins: of new users or known ones, seen by a browser or found later (reconciled).", "user", "found"),
+		refused: counter("sign_ins_refused_total", "Opened links that did not become a sign-in, by reason.", "reason"),
+		runs:    counter("job_runs_total", "Runs of durable jobs, by kind and outcome (done, retried, waiting, dead).", "kind", "outcome"),
+		messageToLink: histogram("message_to_link_seconds", "From a login request, as its user sent it, to the sent link.",
+			0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300),
+		linkToSignIn: histogram("link_to_sign_in_seconds", "From a link being made to the sign-in with it.",
+			2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900),
+		runTime: histograms("job_run_seconds", "How long a run of a job takes, by kind.",
+			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 90}, "kind"),
+		remote: histograms("remote_call_seconds",
+			"Calls to other systems until their answer begins, by system and outcome (ok, 3xx, 4xx, 5xx, timeout, unreached, cancelled).",
+			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30}, "system", "outcome"),
+	}
+	m.registry.MustRegister(m.messages, m.signIns, m.refused, m.runs, m.messageToLink, m.linkToSignIn, m.runTime, m.remote,
+		buildInfo(cfg.Version), newScrape(cfg),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, found := range []string{foundAtOnce, foundLater} { // so that a rate exists before the first sign-in
+		m.signIns.WithLabelValues(userNew, found)
+		m.signIns.WithLabelValues(userKnown, found)
+	}
+	return m
+}
+
+// The values of the labels of sign_ins_total.
+const (
+	userNew     = "new"
+	userKnown   = "known"
+	foundAtOnce = "at_once"
+	foundLater  = "reconciled"
+)
+
+// Count counts what became of a message.
+func (m *Metrics) Count(event, outcome string) { m.messages.WithLabelValues(event, outcome).Inc() }
+
+// LinkSent measures a link from the request, by its user's clock, to the moment when it was sent.
+func (m *Metrics) LinkSent(after time.Duration) { observe(m.messageToLink, after) }
+
+// SignedIn counts a recorded sign-in. after is the age of its link; zero: not known.
+func (m *Metrics) SignedIn(newUser, reconciled bool, after time.Duration) {
+	user, found := userKnown, foundAtOnce
+	if newUser {
+		user = userNew
+	}
+	if reconciled {
+		found = foundLater
+	}
+	m.signIns.WithLabelValues(user, found).Inc()
+	if after > 0 {
+		observe(m.linkToSignIn, after)
+	}
+}
+
+// Refused counts an opened link that did not become a sign-in.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+
+// JobRun counts and measures one run of a job.
+func (m *Metrics) JobRun(kind, outcome string, took time.Duration) {
+	m.runs.WithLabelValues(kind, outcome).Inc()
+	observe(m.runTime.WithLabelValues(kind), took)
+}
+
+// observe takes a duration between two clocks: one below zero is none.
+func observe(h prometheus.Observer, d time.Duration) { h.Observe(max(0, d).Seconds()) }
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets ...float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+}
+
+func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+func buildInfo(version string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "1, with the version of konsulin-bot and of Go.",
+		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
+	}, func() float64 { return 1 })
+}
