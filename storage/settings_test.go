@@ -19,11 +19,13 @@ func TestSQLiteIsSetAsDecided(t *testing.T) {
 		want  map[string]string
 	}{
 		"our writer": {lite.writer.db, 1, map[string]string{
-			"synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "0", "secure_delete": "2"}},
+			"synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "0", "secure_delete": "2",
+			"temp_store": "2"}},
 		"our readers": {lite.reads, 4, map[string]string{
-			"busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "1"}},
+			"busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "1", "temp_store": "2"}},
 		"the line's file": {lite.line, 4, map[string]string{
-			"synchronous": "1", "busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "0", "secure_delete": "2"}},
+			"synchronous": "1", "busy_timeout": "5000", "foreign_keys": "1", "journal_mode": "wal", "query_only": "0", "secure_delete": "2",
+			"temp_store": "2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tc.conns, tc.db.Stats().MaxOpenConnections)

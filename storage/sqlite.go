@@ -3,13 +3,14 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
 
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"github.com/mattn/go-sqlite3"
 )
 
 // liteEngine is our own SQLite file, with one connection that writes and several that read, and the line's file.
@@ -65,14 +66,33 @@ func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, str
 }
 
 func openFile(path, pragmas string, conns int) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", fileURI(path)+"?"+pragmas)
-	if err != nil {
-		return nil, err
-	}
+	db := sql.OpenDB(liteConnector{dsn: fileURI(path) + "?" + pragmas, driver: &sqlite3.SQLiteDriver{ConnectHook: inMemory}})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
 }
+
+// inMemory keeps what a statement needs only while it runs out of files. SQLite otherwise makes a file on the disk for
+// each statement that may have to be undone half-way: one that changes several rows, returns rows or runs under a
+// savepoint. The data source name has no word for it.
+func inMemory(c *sqlite3.SQLiteConn) error {
+	_, err := c.Exec("PRAGMA temp_store = MEMORY", nil)
+	return err
+}
+
+// liteConnector opens connections that the driver's own registration does not offer.
+type liteConnector struct {
+	dsn    string
+	driver *sqlite3.SQLiteDriver
+}
+
+var _ driver.Connector = liteConnector{}
+
+// Connect implements [driver.Connector]. Opening a file cannot be called off.
+func (c liteConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+
+// Driver implements [driver.Connector].
+func (c liteConnector) Driver() driver.Driver { return c.driver }
 
 // fileURI escapes what would end the path in SQLite's URI form.
 func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }

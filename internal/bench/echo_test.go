@@ -3,6 +3,7 @@ package bench_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -10,7 +11,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
-	_ "github.com/mattn/go-sqlite3" // the client's store
+	"github.com/mattn/go-sqlite3" // the client's store
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -29,15 +30,24 @@ const echoPrefix = "echo: "
 
 // openLineStore opens a store of the client library with the settings that the bot's storage gives the line.
 func openLineStore(ctx context.Context, file string) (*sqlstore.Container, error) {
-	db, err := sql.Open("sqlite3", "file:"+file+"?_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL"+
-		"&_busy_timeout=5000&_txlock=immediate&_secure_delete=FAST&_stmt_cache_size=64")
-	if err != nil {
-		return nil, err
-	}
+	db := sql.OpenDB(connector("file:" + file + "?_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL" +
+		"&_busy_timeout=5000&_txlock=immediate&_secure_delete=FAST&_stmt_cache_size=64"))
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	c := sqlstore.NewWithDB(db, "sqlite3", nil)
 	return c, c.Upgrade(ctx)
+}
+
+// connector opens connections with the settings that the bot gives its own.
+type connector string
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(string(c)) }
+
+func (connector) Driver() driver.Driver {
+	return &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		_, err := c.Exec("PRAGMA temp_store = MEMORY", nil)
+		return err
+	}}
 }
 
 // echo answers every text inside the handler, with the client options of bot/whatsapp, until its standard input ends.
