@@ -1,84 +1,186 @@
 package e2e_test
 
 import (
-	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
+	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/stretchr/testify/require"
 )
 
-// ask asks the core as a gateway beside the bot does.
-func (w *world) ask(path, rid string, body any) map[string]any {
-	w.t.Helper()
-	raw, err := json.Marshal(body)
-	require.NoError(w.t, err)
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.cfg.Auth.CoreURI+path, strings.NewReader(string(raw)))
-	require.NoError(w.t, err)
-	for name, value := range map[string]string{
-		"Content-Type": "application/json; charset=utf-8", "cdi-version": "3.1", "rid": rid, "api-key": w.cfg.Auth.APIKey.Reveal(),
-	} {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(w.t, err)
-	defer func() { require.NoError(w.t, resp.Body.Close()) }()
-	var got map[string]any
-	require.NoError(w.t, json.NewDecoder(resp.Body).Decode(&got))
-	require.Equal(w.t, "OK", got["status"])
-	return got
-}
-
-// gatewayConsumes is the other program's page: it consumes the code and makes the session.
-func (w *world) gatewayConsumes(l link) (userID string) {
-	w.t.Helper()
-	got := w.ask("/public/recipe/signinup/code/consume", "passwordless",
-		map[string]any{"preAuthSessionId": l.PreAuthSessionID, "linkCode": l.Code})
-	userID, _ = got["user"].(map[string]any)["id"].(string)
-	w.ask("/public/recipe/session", "session", map[string]any{
-		"userId": userID, "userDataInJWT": map[string]any{}, "userDataInDatabase": map[string]any{},
-		"enableAntiCsrf": false, "useDynamicSigningKey": true,
-	})
-	return userID
-}
-
-// TestBesideAGateway: the gateway's pages consume the link, the bot notices, records it once and leaves the contact; also
-// when it is killed in between.
-func TestBesideAGateway(t *testing.T) {
+// TestLoginBesideAGateway: the bot answers in the chat, the gateway's page consumes the link, the bot notices, records it
+// once, and adds to the Patient what is missing there; the contact and the guest's records are the gateway's.
+func TestLoginBesideAGateway(t *testing.T) {
 	t.Parallel()
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, engine, func(cfg *app.Config) {
-				cfg.Auth.Consume, cfg.Auth.WatchEvery = "elsewhere", 50*time.Millisecond
-				cfg.Auth.APIDomain, cfg.Auth.WebsiteDomain = "https://api.example", "https://www.example"
-			})
-			w.pairQR()
-			b := w.startOutside()
+			v := newBeside(t, engine, nil)
+			b := v.startOutside()
+			own := newBrowser(t, b.URL())
+			for _, path := range []string{"/auth/verify", "/auth/session", "/auth/login", gatewayBase + "/signinup/code/consume"} {
+				require.Equal(t, http.StatusNotFound, own.do(t, http.MethodGet, path, nil).StatusCode, "the bot hosts no page: %s", path)
+			}
+			siti, br := v.user(), newBrowser(t, v.gateway.URL())
+			guest := v.guest(br)
+			l := v.requestLink(siti)
+			require.Contains(t, l.URL, v.gateway.URL()+"/auth/verify?")
+			for range 5 {
+				require.Equal(t, http.StatusOK, br.open(t, l).StatusCode, "opening the page consumes nothing")
+			}
+			a := v.follow(br, l)
+			require.Equal(t, "OK", a.status(), a.Text)
+			userID, _ := a.json(t)["user"].(map[string]any)["id"].(string)
+			v.noticed(userID, 1)
+			v.settled()
+			v.converged(numberOf(t, siti), userID)
+			require.Equal(t, "+"+siti.Phone(), v.contacts(numberOf(t, siti))[0].Name, "as the gateway called it")
+			v.claimed(br, guest)
 
-			got, err := newBrowser(t, b.URL()).try(t.Context(), http.MethodGet, "/auth/verify", nil)
-			require.NoError(t, err)
-			require.Equal(t, http.StatusNotFound, got.StatusCode)
-
-			siti := w.user()
-			userID := w.gatewayConsumes(w.requestLink(siti))
-			signIns := func() int { return w.count("SELECT count(*) FROM audit WHERE event = 'sign-in'") }
-			require.Eventually(t, func() bool { return signIns() == 1 }, 30*time.Second, 20*time.Millisecond)
-			require.Equal(t, 1, w.count("SELECT count(*) FROM audit WHERE event = 'sign-in' AND user_id = $1", userID))
-
-			l := w.requestLink(siti)
-			b.kill()
-			w.gatewayConsumes(l) // nobody watches
-			b.start()
-			require.Eventually(t, func() bool { return signIns() == 2 }, 90*time.Second, 20*time.Millisecond)
-			require.Equal(t, 2, w.count("SELECT count(*) FROM jobs WHERE kind = 'fhir.sync'"))
-			require.Zero(t, w.count("SELECT count(*) FROM jobs WHERE kind = 'contact.sync'"), "the contact is the gateway's")
+			require.Equal(t, "RESTART_FLOW_ERROR", v.follow(br, l).status(), "a link works once")
+			v.signIn(v.requestLink(siti))
+			v.noticed(userID, 2)
+			v.settled()
+			v.converged(numberOf(t, siti), userID)
+			require.Zero(t, v.count("SELECT count(*) FROM jobs WHERE kind IN ('contact.sync', 'fhir.claim_guest')"))
 			b.Stop()
 		})
 	}
+}
+
+// guest makes the browser a guest with a record.
+func (v *beside) guest(br *browser) (id string) {
+	v.world.t.Helper()
+	a := br.do(v.world.t, http.MethodPost, gatewayBase+"/anonymous-session", nil)
+	id, _ = a.json(v.world.t)["data"].(map[string]any)["guest_id"].(string)
+	_, err := v.fhir.Put([]byte(`{"resourceType":"QuestionnaireResponse","status":"completed",
+		"identifier":{"system":"https://login.konsulin.care/guestid","value":"` + id + `"}}`))
+	require.NoError(v.world.t, err)
+	return id
+}
+
+// claimed has the front end claim the guest's record, which becomes the Patient's.
+func (v *beside) claimed(br *browser, guest string) {
+	v.world.t.Helper()
+	a := br.do(v.world.t, http.MethodPatch, gatewayBase+"/anonymous/claim", nil)
+	require.InDelta(v.world.t, 1, a.json(v.world.t)["data"].(map[string]any)["count"], 0, a.Text)
+	raw := string(v.fhir.All("QuestionnaireResponse")[0])
+	require.Contains(v.world.t, raw, `"author":{"reference":"Patient/`)
+	require.NotContains(v.world.t, raw, guest)
+}
+
+// TestACodeThatTheGatewayDeletesIsNoSignIn: an invitation makes the number's user, which deletes the bot's code. Nobody has
+// signed in then, and the next link works.
+func TestACodeThatTheGatewayDeletesIsNoSignIn(t *testing.T) {
+	t.Parallel()
+	v := newBeside(t, storage.SQLite, nil)
+	v.startOutside()
+	siti := v.user()
+	l := v.requestLink(siti)
+	require.NoError(t, v.gateway.Invite(t.Context(), siti.Phone()))
+	require.Eventually(t, func() bool {
+		return v.count("SELECT count(*) FROM links WHERE state = 'revoked'") == 1
+	}, 2*time.Minute, 50*time.Millisecond, "it is noted after half a minute")
+	require.Equal(t, "RESTART_FLOW_ERROR", v.follow(newBrowser(t, v.gateway.URL()), l).status())
+	require.Zero(t, v.count("SELECT count(*) FROM audit WHERE event = 'sign-in'"))
+	v.noticed(v.signIn(v.requestLink(siti)), 1)
+}
+
+// TestKillInTheWatchingWindow kills the bot with SIGKILL while it notices a sign-in: when it has seen that the code is gone,
+// when it has found the session, between its intent and its record, and while nobody watches. The next life records it
+// once.
+func TestKillInTheWatchingWindow(t *testing.T) {
+	t.Parallel()
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			v := newBeside(t, engine, nil, func(cfg *app.Config) { cfg.Auth.CoreTimeout = time.Second })
+			b := v.startOutside()
+			for _, step := range []struct {
+				path    string // of the call to the core whose answer the bot never hears
+				intents int    // that are open then
+			}{{"/recipe/session/user", 0}, {"/recipe/session", 0}, {"/recipe/user/roles", 1}, {"", 0}} {
+				siti := v.user()
+				l := v.requestLink(siti)
+				var once sync.Once
+				dead := make(chan int, 1)
+				kill := func() {
+					once.Do(func() {
+						b.kill()
+						dead <- v.count("SELECT count(*) FROM intents WHERE closed_at IS NULL")
+					})
+				}
+				if step.path == "" {
+					kill()
+				} else {
+					v.core.then(step.path, kill)
+				}
+				userID := v.signIn(l)
+				require.Equal(t, step.intents, <-dead, step.path)
+				v.core.then(step.path, nil)
+				require.Zero(t, v.count("SELECT count(*) FROM audit WHERE event = 'sign-in' AND user_id = $1", userID), "not recorded yet")
+				b.start()
+				v.noticed(userID, 1)
+				v.awaitReady(b)
+			}
+			b.Stop()
+		})
+	}
+}
+
+// TestGatewayAndBotOnePatient: both write, on a FHIR server that does not serialise, in twenty rounds: the gateway before the
+// session as it does, after the session but within the grace, and only when the bot has written. One Patient and one contact
+// after each, whoever makes the contact.
+func TestGatewayAndBotOnePatient(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"gateway", "bot"} {
+		t.Run("contact by "+by, func(t *testing.T) {
+			t.Parallel()
+			var round atomic.Int64
+			var v *beside
+			late := func(userID string) {
+				if round.Load()%3 == 2 {
+					v.botWrote(userID)
+				}
+			}
+			v = newBeside(t, storage.SQLite, late, func(cfg *app.Config) { cfg.Contact.By = by })
+			v.fhir.Racy(true)
+			v.fhir.Slow(5 * time.Millisecond)
+			b := v.startOutside()
+			for i := range 20 {
+				round.Store(int64(i))
+				siti := v.user()
+				if i%3 == 0 { // the front end asks for a code, too, whose records come first
+					a := newBrowser(t, v.gateway.URL()).do(t, http.MethodPost, gatewayBase+"/signinup/code", map[string]any{"phoneNumber": siti.Phone()})
+					require.Equal(t, "OK", a.status(), a.Text)
+				}
+				userID := v.signIn(v.requestLink(siti))
+				v.noticed(userID, 1)
+				v.settled()
+				v.converged(numberOf(t, siti), userID)
+			}
+			require.Len(t, v.fhir.All("Patient"), 20)
+			require.Len(t, v.omni.Contacts(), 20)
+			b.Stop()
+		})
+	}
+}
+
+// botWrote waits until the bot has written the user's Patient.
+func (v *beside) botWrote(userID string) {
+	for range 3000 {
+		for _, raw := range v.fhir.All("Patient") {
+			if strings.Contains(string(raw), userID) {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	panic(fmt.Sprint("the bot wrote nothing for ", userID))
 }

@@ -125,7 +125,7 @@ func (s *Server) consumeCode(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.register(c.ctx, contact{phone: in.User.PhoneNumber, email: in.User.Email}, in.User.ID)
+	ref, err := s.registered(c.ctx, *in.User)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +133,21 @@ func (s *Server) consumeCode(c *call) (any, error) {
 		return nil, err
 	}
 	return object{"status": "OK", "createdNewUser": in.CreatedNewUser, "user": in.User}, nil
+}
+
+// registered makes the records of somebody who has just confirmed, now or, with the option Late, after the answer.
+func (s *Server) registered(ctx context.Context, u account) (ref string, err error) {
+	who := contact{phone: u.PhoneNumber, email: u.Email}
+	if s.o.Late == nil {
+		return s.register(ctx, who, u.ID)
+	}
+	s.late.Go(func() {
+		s.o.Late(u.ID)
+		if _, err := s.register(ctx, who, u.ID); err != nil {
+			s.log.Warn().Err(err).Msg("stand-in for konsulin-api: late records failed")
+		}
+	})
+	return "", nil
 }
 
 // Invite is what a clinic's invitation does: it makes the user of a number (digits) at once, which deletes the number's

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/konsulin-care/konsulin-bot/sandbox/gateway"
 )
 
 // TestACodeLeavesAPatientAndAContact promises the side effects of a code: a Patient without user when it is created for a
@@ -136,4 +138,21 @@ func TestWhatIsBehindFails(t *testing.T) {
 	b.fhir.Down(false)
 	b.core.Down(true)
 	require.Equal(t, http.StatusInternalServerError, br.post("/signinup/code", map[string]any{"phoneNumber": number}).status)
+}
+
+// TestLateRecords promises a session before the records, for tests that want the two programs to meet.
+func TestLateRecords(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	b := setup(t, func(o *gateway.Options) { o.Late = func(string) { <-released } })
+	require.NoError(t, b.Invite(t.Context(), number)) // its records are not late
+	code := b.newest()
+	require.Len(t, b.patients(), 1)
+	b.fhir.Delete("Patient/1")
+	require.Equal(t, "OK", b.browser().post("/signinup/code/consume", code).body["status"])
+	require.Equal(t, 1, b.core.Sessions(b.core.Users()[0].ID))
+	require.Empty(t, b.patients())
+	close(released)
+	require.NoError(t, b.Close())
+	require.Len(t, b.patients(), 1)
 }

@@ -27,6 +27,10 @@ type Options struct {
 	Omnichannel string // base URL of the webhook
 	HookKey     string // x-api-key of the webhook; empty: it asks for none
 
+	// Late has the records of a consumed code made after the session and its answer, and is called before that: it may
+	// block. nil: they are made before the session, as the gateway does.
+	Late func(userID string)
+
 	APIBasePath     string // empty: /api/v1/auth
 	WebsiteBasePath string // empty: /auth
 	Now             func() time.Time
@@ -47,7 +51,8 @@ type Server struct {
 	guest []byte // signs guests' tokens
 	table map[string]map[string]route
 
-	net *loopback.Server
+	net  *loopback.Server
+	late sync.WaitGroup // records that are still to be made
 
 	mu      sync.Mutex // guards everything below
 	calls   map[string]int
@@ -86,8 +91,12 @@ func New(o Options) (*Server, error) {
 // across outages.
 func (s *Server) URL() string { return "http://" + s.net.Addr() }
 
-// Close stops the stand-in for good. It may be called more than once.
-func (s *Server) Close() error { return s.net.Close() }
+// Close stops the stand-in for good and waits for what it still does. It may be called more than once.
+func (s *Server) Close() error {
+	err := s.net.Close()
+	s.late.Wait()
+	return err
+}
 
 // Down begins (true) or ends (false) an outage as a stopped process shows it.
 func (s *Server) Down(d bool) error { return s.net.Down(d) }

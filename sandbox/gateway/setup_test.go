@@ -32,7 +32,7 @@ type bundle struct {
 	omni *omnichannel.Server
 }
 
-func setup(t *testing.T) bundle {
+func setup(t *testing.T, change ...func(*gateway.Options)) bundle {
 	t.Helper()
 	b := bundle{t: t}
 	var err error
@@ -42,9 +42,13 @@ func setup(t *testing.T) bundle {
 	require.NoError(t, err)
 	b.omni, err = omnichannel.New(omnichannel.Options{APIKey: "hook"})
 	require.NoError(t, err)
-	b.Server, err = gateway.New(gateway.Options{
+	o := gateway.Options{
 		Core: b.core.URL(), CoreKey: "key", FHIR: b.fhir.URL(), FHIRBearer: "token", Omnichannel: b.omni.URL(), HookKey: "hook",
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	b.Server, err = gateway.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, b.Close())
