@@ -9,8 +9,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 LINT    := go tool -modfile=tools/go.mod golangci-lint
 
-# Overridable: make torture KILLS=1000, make fuzz FUZZTIME=10m, make demo DEMO_FLAGS='--page 127.0.0.1:9000'
+# Overridable: make torture KILLS=1000 RESTARTS=200, make fuzz FUZZTIME=10m, make demo DEMO_FLAGS='--page 127.0.0.1:9000'
 KILLS    ?= 200
+RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
@@ -44,8 +45,8 @@ bench: need-postgres ## jobs a second, ratios against a bare echo bot, growth, s
 	go test -run '^$$' -bench 'InsertToWorked|SQLiteSettings|JobsPerSecond|AcceptAndWork' -benchtime 500x -timeout 20m ./storage
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
-torture: need-postgres ## kill -9 at random moments, KILLS times (default 200)
-	go test -v -count 1 -timeout 80m -run 'TestKillNothingLost' ./internal/e2e -kills $(KILLS)
+torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts under supervision, RESTARTS times (50)
+	go test -v -count 1 -timeout 80m -run 'TestKillNothingLost|TestSupervised' ./internal/e2e -kills $(KILLS) -restarts $(RESTARTS)
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

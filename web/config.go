@@ -17,6 +17,9 @@ type Config struct {
 	Sessions Sessions
 	Patients Patients
 	Checks   []Check // what /readyz asks; none: always ready
+	// Alive is what /livez asks: an error says that the process is stuck and must be restarted. It must not block, and its
+	// text is for everybody. nil: alive as long as it answers.
+	Alive func() error
 
 	APIBasePath     string // where SuperTokens' routes live; empty: /auth
 	WebsiteBasePath string // where the pages live; empty: /auth

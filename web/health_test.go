@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -9,6 +10,19 @@ import (
 )
 
 // TestHealthOnlyServesNothingElse: the pages and the routes are a gateway's; two of them would be one too many.
+// TestAStuckProcessSaysSo: whoever restarts what is not alive reads /livez.
+func TestAStuckProcessSaysSo(t *testing.T) {
+	t.Parallel()
+	var stuck error
+	b := setup(t, func(c *web.Config) { c.Alive = func() error { return stuck } })
+	require.Equal(t, http.StatusOK, b.get(t, "/livez").Code)
+	stuck = errors.New("the loop of the line has not moved for 2m0s")
+	got := b.get(t, "/livez")
+	require.Equal(t, http.StatusServiceUnavailable, got.Code)
+	require.Contains(t, got.Body.String(), `"alive":false`)
+	require.Contains(t, got.Body.String(), stuck.Error())
+}
+
 func TestHealthOnlyServesNothingElse(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *web.Config) { c.HealthOnly = true })

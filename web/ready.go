@@ -155,11 +155,20 @@ func (c *check) await(ctx context.Context, answer <-chan error) error {
 	}
 }
 
+// livez says whether a restart would help. What a restart does not cure is /readyz's matter.
 func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct {
+	report := struct {
 		Alive   bool   `json:"alive"`
 		Version string `json:"version,omitempty"`
-	}{true, s.cfg.Version})
+		Reason  string `json:"reason,omitempty"`
+	}{Alive: true, Version: s.cfg.Version}
+	status := http.StatusOK
+	if s.cfg.Alive != nil {
+		if err := s.cfg.Alive(); err != nil {
+			report.Alive, report.Reason, status = false, err.Error(), http.StatusServiceUnavailable
+		}
+	}
+	writeJSON(w, status, report)
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {

@@ -74,6 +74,7 @@ type Client struct {
 	turn  chan struct{} // one message is sent at a time, because whatsmeow sends under one lock
 
 	running atomic.Bool   // Run is active
+	beat    atomic.Int64  // see Beat
 	unread  atomic.Uint64 // messages from phone-number addresses that cannot be read
 
 	mu      sync.Mutex

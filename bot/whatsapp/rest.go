@@ -70,8 +70,12 @@ func (c *Client) rest(ctx context.Context, s *session, d time.Duration) bool {
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	heart := time.NewTicker(heartbeat)
+	defer heart.Stop()
 	for {
+		c.moved()
 		select {
+		case <-heart.C:
 		case <-timer.C:
 			return true
 		case <-ctx.Done():

@@ -53,6 +53,7 @@ func (c *Client) Run(ctx context.Context) error {
 func (c *Client) awaitAccount(ctx context.Context, start bool, gone types.JID) (device *store.Device, fresh bool) {
 	var seen types.JID
 	for ; ; start = false {
+		c.moved()
 		device, status, err := c.pick(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -150,12 +151,14 @@ func (c *Client) disconnect(s *session) {
 // connection opens one connection and watches it until it ends. It tells how long it was up, and how it ended.
 func (c *Client) connection(ctx, line context.Context, cancel func(), s *session) (time.Duration, step) {
 	s.forgetDemands()
+	c.moved()
 	if err := c.mayConnect(ctx); err != nil {
 		return 0, step{state: Connecting, do: redial, reason: "The line may not connect now (" + err.Error() + "); asking again."}
 	}
 	dialed := context.AfterFunc(ctx, cancel)
 	err := s.wa.ConnectContext(line)
 	dialed()
+	c.moved()
 	if err != nil {
 		return 0, step{state: Connecting, do: redial, open: true,
 			reason: "WhatsApp cannot be reached (" + safeText(err) + "); trying again."}

@@ -21,8 +21,11 @@ type watch struct {
 func (w *watch) follow(ctx context.Context) step {
 	login := time.NewTimer(loginTimeout)
 	defer login.Stop()
+	heart := time.NewTicker(heartbeat)
+	defer heart.Stop()
 	var reset <-chan time.Time
 	for {
+		w.c.moved()
 		limit, stop := w.limitTimer()
 		select {
 		case <-ctx.Done():
@@ -41,6 +44,7 @@ func (w *watch) follow(ctx context.Context) step {
 			reset = nil
 			w.s.wire.cut() // comes back as a Disconnected event
 		case <-limit:
+		case <-heart.C:
 		case <-w.s.mail.bell:
 		}
 		stop()

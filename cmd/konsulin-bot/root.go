@@ -42,7 +42,7 @@ func newRoot(version string) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&path, "config", "c", "config.yaml", "configuration file; without one, defaults and KONSULIN_… variables")
 	load := func(cmd *cobra.Command) (app.Config, error) { return loadConfig(cmd, path) }
-	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load), newVersion(version))
+	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load), newHealth(load), newVersion(version))
 	return root
 }
 

@@ -43,6 +43,7 @@ type App struct {
 	tcp   net.Listener
 	watch *lineWatch
 
+	vitals  *vitals
 	metrics *metrics.Metrics
 	ready   atomic.Pointer[web.Server] // who answers /readyz; nil until New is done
 	scrapes net.Listener               // where the metrics are; nil: nowhere
@@ -67,7 +68,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.log, err = newLogger(cfg.Log, opt.LogTo); err != nil {
 		return nil, err
 	}
-	a.metrics = newMetrics(a)
+	a.metrics, a.vitals = newMetrics(a), newVitals(opt.Now, a.watch)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())

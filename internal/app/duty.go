@@ -63,6 +63,7 @@ func (a *App) newDuty(ctx context.Context, t *storage.Tenure) (*duty, error) {
 func (d *duty) run(ctx context.Context, a *App, lost <-chan struct{}) error {
 	a.watch.follow(d.line)
 	defer a.store.OnNewJobs(d.runner.Wake)()
+	defer a.vitals.follow(d.runner)()
 	defer a.watch.follow(nil)
 
 	lineCtx, hangUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -125,6 +126,7 @@ func passes(err error) bool {
 // onDuty owns the line whenever it can, until ctx ends. Only troubles that need a person end it.
 func (a *App) onDuty(ctx context.Context) error {
 	for {
+		a.watch.asks()
 		t, err := a.takeLine(ctx)
 		if err != nil || t == nil {
 			return err
@@ -153,6 +155,7 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 	}
 	told := false
 	for ctx.Err() == nil {
+		a.watch.asks()
 		asking, cancel := context.WithTimeout(ctx, storeTimeout)
 		t, err := a.store.OwnLine(asking)
 		cancel()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/internal/alive"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/konsulin-care/konsulin-bot/web"
 )
@@ -19,6 +20,8 @@ type lineWatch struct {
 	client *whatsapp.Client
 	other  *storage.HeldError // who owns the line, when it is not us
 	since  time.Time
+
+	asked alive.Pulse
 }
 
 func newLineWatch(now func() time.Time) *lineWatch { return &lineWatch{now: now, since: now()} }

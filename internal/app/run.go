@@ -30,10 +30,13 @@ func (a *App) Run(ctx context.Context) (err error) {
 		g.Go(func() error { return a.serveHTTP(ctx, "metrics server", a.metrics.Server(), a.scrapes) })
 	}
 	g.Go(func() error { return a.onDuty(ctx) })
+	g.Go(func() error { return a.tellManager(ctx) })
+	g.Go(func() error { return every(ctx, databaseEvery, databaseEvery, a.feelDatabase) })
 	g.Go(func() error { return every(ctx, reconcileEvery, time.Minute, a.reconcile) })
 	g.Go(func() error { return every(ctx, purgeEvery, purgeEvery, a.purge) })
 	for _, r := range a.after.runners {
 		defer a.store.OnNewJobs(r.Wake)()
+		defer a.vitals.follow(r)()
 		g.Go(func() error { return r.Run(ctx) })
 	}
 	err = g.Wait()

@@ -13,6 +13,7 @@ import (
 	"github.com/go-playground/validator/v10"
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
+	"github.com/konsulin-care/konsulin-bot/internal/alive"
 	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
@@ -53,7 +54,7 @@ func validate(cfg Config) error {
 
 // validateRooms asks the rooms whether they can work with cfg, without opening anything.
 func validateRooms(cfg Config) error {
-	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now), metrics: metrics.New(metrics.Config{})} //nolint:forbidigo // never asked
+	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now), metrics: metrics.New(metrics.Config{}), vitals: &vitals{watch: alive.NewWatch(time.Now)}} //nolint:forbidigo // never asked
 	if _, err := replyRoom(a, nil, nil); err != nil {
 		return fmt.Errorf("login, replies or admins: %w", err)
 	}

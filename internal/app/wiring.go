@@ -188,6 +188,7 @@ func webConfig(a *App) web.Config {
 		TrustedOrigins: []string{a.cfg.Auth.WebsiteDomain},
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
 		HealthOnly:     a.cfg.Auth.elsewhere(),
+		Alive:          a.vitals.watch.Check,
 		Now:            a.opt.Now, Log: a.log, Version: a.opt.Version,
 	}
 }

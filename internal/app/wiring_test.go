@@ -10,6 +10,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/bot"
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
+	"github.com/konsulin-care/konsulin-bot/internal/alive"
 	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/stretchr/testify/require"
@@ -57,7 +58,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	t.Parallel()
 	cfg := odd()
 	a := &App{cfg: cfg, opt: Options{Version: "1.2.3"}, keys: keys{seal: []byte("seal"), replies: []byte("replies")}, watch: newLineWatch(time.Now),
-		metrics: metrics.New(metrics.Config{})}
+		metrics: metrics.New(metrics.Config{}), vitals: &vitals{watch: alive.NewWatch(time.Now)}}
 
 	line, err := lineConfig(a)
 	require.NoError(t, err)

@@ -17,7 +17,10 @@ import (
 
 var database pgtest.Server
 
-var kills = flag.Int("kills", 12, "how often TestKill… kills the bot")
+var (
+	kills    = flag.Int("kills", 12, "how often TestKill… kills the bot")
+	restarts = flag.Int("restarts", 6, "how often TestSupervised… has the bot restarted")
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()

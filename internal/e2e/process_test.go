@@ -68,6 +68,7 @@ type outside struct {
 	t    *testing.T
 	url  string
 	args []string
+	env  []string // on top of the clean one
 	log  lockedBuffer
 
 	mu  sync.Mutex
@@ -100,18 +101,25 @@ func (b *outside) start() {
 	cmd := exec.Command(binary, b.args...)
 	cmd.Stderr, cmd.Stdout = &b.log, &b.log
 	cmd.WaitDelay = 5 * time.Second // a grandchild with the log in its hands must not keep us
-	cmd.Env = cleanEnv()
+	cmd.Env = append(cleanEnv(), b.env...)
 	require.NoError(b.t, cmd.Start())
 	b.mu.Lock()
 	b.cmd = cmd
 	b.mu.Unlock()
 }
 
+// current is the process that was started last.
+func (b *outside) current() *exec.Cmd {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cmd
+}
+
 // cleanEnv leaves out what would change the bot's configuration.
 func cleanEnv() []string {
 	var kept []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "KONSULIN_") {
+		if !strings.HasPrefix(e, "KONSULIN_") && !strings.HasPrefix(e, "NOTIFY_SOCKET=") && !strings.HasPrefix(e, "WATCHDOG_") {
 			kept = append(kept, e)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,6 +43,7 @@ type Runner struct {
 	c     Config
 	kinds []string
 	wake  chan struct{}
+	beat  atomic.Int64 // see Beat
 }
 
 // NewRunner prepares a runner; nothing happens before Run.
@@ -98,6 +100,8 @@ type life struct {
 
 	mu   sync.Mutex
 	busy map[int64]bool // jobs whose handler runs, or whose settlement waits for the store
+
+	began map[int64]time.Time // jobs whose handler runs, and since when; guarded by mu
 }
 
 // Run works jobs until ctx ends. It owns every goroutine that it starts and returns after the last one. When ctx ends
@@ -111,6 +115,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	l := &life{
 		Runner:   r,
+		began:    map[int64]time.Time{},
 		finished: make(chan result, r.c.Workers),
 		settled:  make(chan []result, 1),
 		quit:     make(chan struct{}),
@@ -135,11 +140,15 @@ func (l *life) loop(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		l.moved()
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	heart := time.NewTicker(heartbeat)
+	defer heart.Stop()
 	look := true
 	for ctx.Err() == nil {
+		l.moved()
 		if look && !l.full() {
 			look = l.lease(ctx, work)
 			continue
@@ -151,6 +160,7 @@ func (l *life) loop(ctx, work context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-heart.C:
 		case <-l.wake:
 			look = true
 		case done := <-l.settled:

@@ -32,7 +32,9 @@ func (l *life) work(ctx context.Context, j Job) {
 	log := l.c.Log.With().Str("kind", j.Kind).Int64("job", j.ID).Int("attempt", j.Attempt).Logger()
 	began := l.c.Now()
 	limited, cancel := context.WithTimeout(log.WithContext(ctx), l.c.LeaseFor*3/4)
+	done := l.handles(j.ID, began)
 	err := call(limited, l.c.Handlers[j.Kind], j)
+	done()
 	cancel()
 	if err != nil && errors.Is(context.Cause(ctx), errStopping) {
 		log.Info().Msg("job handed back because the runner stops")
