@@ -21,6 +21,7 @@ const (
 	EventKey       = "seal key replaced" // the database belongs to another sealing key from now on
 	EventCase      = "case opened"       // a user's Patient waits for a person's decision
 	EventDecided   = "case decided"      // a person decided
+	EventRestored  = "database restored" // it goes on from a copy; what happened after the copy is not in it
 	EventClaiming  = "guest claim begun" // a guest's records are about to be given to the user
 	EventClaimed   = "guest claimed"     // a guest's records were given to the user
 )
@@ -44,7 +45,8 @@ type AuditQuery struct {
 	Event  string
 	Number phone.Number
 	UserID string
-	Limit  int // zero: 1,000
+	Since  time.Time // rows not older than this
+	Limit  int       // zero: 1,000
 }
 
 // Audit appends one row.
@@ -88,6 +90,10 @@ func (s *Store) ListAudit(ctx context.Context, want AuditQuery) ([]AuditRow, err
 	restrict("event", want.Event)
 	restrict("number", want.Number.Digits())
 	restrict("user_id", want.UserID)
+	if !want.Since.IsZero() {
+		args = append(args, millis(want.Since))
+		query += fmt.Sprintf(" AND at >= $%d", len(args))
+	}
 	if want.Limit <= 0 {
 		want.Limit = 1000
 	}

@@ -14,7 +14,12 @@ const (
 	lineFile    = "whatsapp.db"
 	lineLock    = "line.lock"
 	migrateLock = "migrate.lock"
+	stageDir    = "restoring"      // where a restore prepares what it will put in place
+	halfway     = "restoring.half" // stands while a restore moves files: what is there belongs together no more
 )
+
+// Files are the names of the database files in a data directory of SQLite.
+func Files() []string { return []string{ownFile, lineFile} }
 
 // prepareDir makes the data directory and the database files so that nobody else can read them, and refuses a
 // directory in which somebody else could. It checks before it makes anything.
@@ -29,10 +34,10 @@ func prepareDir(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if err := checkModes(dir); err != nil {
+	if err := checkDir(dir); err != nil {
 		return "", err
 	}
-	for _, name := range []string{ownFile, lineFile} {
+	for _, name := range Files() {
 		// SQLite gives its side files the mode of the database.
 		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
@@ -43,6 +48,20 @@ func prepareDir(dir string) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// checkDir refuses a directory that others can reach, or that a restore has left half done.
+func checkDir(dir string) error {
+	if err := checkModes(dir); err != nil {
+		return err
+	}
+	switch _, err := os.Lstat(filepath.Join(dir, halfway)); {
+	case err == nil:
+		return fmt.Errorf("%s: %w", dir, ErrHalfRestored)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
 }
 
 func checkModes(dir string) error {

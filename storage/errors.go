@@ -35,6 +35,10 @@ var (
 	ErrNoOpenCase = errors.New("no open case has this id")
 	// ErrNotACandidate says that the approved resource is none of the case's.
 	ErrNotACandidate = errors.New("name one of the case's resources")
+	// ErrHalfRestored says that a restore did not come to its end, so that the files do not belong together.
+	ErrHalfRestored = errors.New("a restore was interrupted here; run konsulin-bot restore again, with the same backup")
+	// ErrNoDatabase says that there is nothing to copy.
+	ErrNoDatabase = errors.New("there is no database here yet; the first serve or pair makes it")
 	// ErrLineLost says that this process does not own the line any more.
 	ErrLineLost = errors.New("this process does not own the WhatsApp line any more")
 )

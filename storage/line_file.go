@@ -24,14 +24,7 @@ func (t *Tenure) ownFile(dir string) error {
 	path := filepath.Join(dir, lineLock)
 	f, err := tryLock(path)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		held := &HeldError{What: "the data directory " + dir}
-		if text, err := os.ReadFile(path); err == nil {
-			var h holder
-			if json.Unmarshal(text, &h) == nil {
-				held.PID, held.Host, held.Since = h.PID, h.Host, h.Since
-			}
-		}
-		return held
+		return readHolder(dir)
 	}
 	if err != nil {
 		return err
@@ -44,6 +37,18 @@ func (t *Tenure) ownFile(dir string) error {
 		return errors.Join(f.Truncate(0), f.Close())
 	})
 	return nil
+}
+
+// readHolder reads who has locked a data directory.
+func readHolder(dir string) *HeldError {
+	held := &HeldError{What: "the data directory " + dir}
+	if text, err := os.ReadFile(filepath.Join(dir, lineLock)); err == nil {
+		var h holder
+		if json.Unmarshal(text, &h) == nil {
+			held.PID, held.Host, held.Since = h.PID, h.Host, h.Since
+		}
+	}
+	return held
 }
 
 func writeHolder(f *os.File, now time.Time) error {

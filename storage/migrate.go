@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 )
@@ -33,7 +36,7 @@ func migrateSQLite(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	err = refuseNewer(ctx, look, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1", SQLite)
+	err = refuseNewer(ctx, numbered{look}, tablesInSQLite, SQLite)
 	if err := errors.Join(err, look.Close()); err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func migratePostgres(ctx context.Context, db *sql.DB) error {
 	defer func() {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrateKey))
 	}()
-	if err := refuseNewer(ctx, conn, "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)", Postgres); err != nil {
+	if err := refuseNewer(ctx, conn, tablesInPostgres, Postgres); err != nil {
 		return err
 	}
 	return migrate(ctx, db, goose.DialectPostgres, Postgres)
@@ -80,41 +83,76 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, engine stri
 
 // refuseNewer answers ErrNewer when the database has a version that this binary does not know.
 func refuseNewer(ctx context.Context, q querier, exists, engine string) error {
-	var tables, have int64
-	if err := q.QueryRowContext(ctx, exists, versionTable).Scan(&tables); err != nil {
-		return fmt.Errorf("read the version of the database: %w", err)
-	}
-	if tables == 0 {
-		return nil
-	}
-	row := q.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable+" WHERE is_applied")
-	if err := row.Scan(&have); err != nil {
-		return fmt.Errorf("read the version of the database: %w", err)
-	}
-	known, err := newest(engine)
+	have, err := schemaVersion(ctx, q, exists)
 	if err != nil {
 		return err
 	}
-	if have > known {
-		return fmt.Errorf("%w: its tables have version %d, this binary knows up to %d; start the newer binary, "+
-			"or restore the backup made before it ran", ErrNewer, have, known)
+	known, err := Newest(engine)
+	if err != nil {
+		return err
 	}
-	return nil
+	return tooNew(have, known)
 }
 
-// newest is the version that this binary migrates to.
-func newest(engine string) (int64, error) {
+// tooNew is an error that wraps ErrNewer when have is more than known.
+func tooNew(have, known int64) error {
+	if have <= known {
+		return nil
+	}
+	return fmt.Errorf("%w: its tables have version %d, this binary knows up to %d; start the newer binary, "+
+		"or restore the backup made before it ran", ErrNewer, have, known)
+}
+
+// schemaVersion is the version of the tables; zero when there are none. exists asks whether there is a table.
+func schemaVersion(ctx context.Context, q querier, exists string) (int64, error) {
+	var tables, have int64
+	if err := q.QueryRowContext(ctx, exists, versionTable).Scan(&tables); err != nil {
+		return 0, fmt.Errorf("read the version of the database: %w", err)
+	}
+	if tables == 0 {
+		return 0, nil
+	}
+	row := q.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable+" WHERE is_applied")
+	if err := row.Scan(&have); err != nil {
+		return 0, fmt.Errorf("read the version of the database: %w", err)
+	}
+	return have, nil
+}
+
+// Migration is one step of the database's tables.
+type Migration struct {
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
+}
+
+// Migrations lists the steps that this binary knows, oldest first.
+func Migrations(engine string) ([]Migration, error) {
 	files, err := fs.Glob(migrations, "migrations/"+engine+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("unknown engine %q: use %q or %q", engine, SQLite, Postgres)
+	}
+	all := make([]Migration, 0, len(files))
+	for _, file := range files {
+		base := filepath.Base(file)
+		version, err := goose.NumericComponent(base)
+		if err != nil {
+			return nil, err
+		}
+		_, name, _ := strings.Cut(strings.TrimSuffix(base, ".sql"), "_")
+		all = append(all, Migration{Version: version, Name: name})
+	}
+	slices.SortFunc(all, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
+	return all, nil
+}
+
+// Newest is the version that this binary migrates to.
+func Newest(engine string) (int64, error) {
+	all, err := Migrations(engine)
 	if err != nil {
 		return 0, err
 	}
-	var top int64
-	for _, file := range files {
-		version, err := goose.NumericComponent(filepath.Base(file))
-		if err != nil {
-			return 0, err
-		}
-		top = max(top, version)
-	}
-	return top, nil
+	return all[len(all)-1].Version, nil
 }

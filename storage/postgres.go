@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -21,21 +20,16 @@ type pgEngine struct {
 
 var _ engine = (*pgEngine)(nil)
 
+// connectTime is how long a server may take to accept a connection when the DSN does not say.
+const connectTime = 5 * time.Second
+
 // maxTries is how often a transaction that lost against another one is run again.
 const maxTries = 5
 
 func openPostgres(ctx context.Context, dsn string, conns int) (engine, error) {
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil || dsn == "" {
-		// The parser's own words may repeat parts of the password.
-		return nil, errors.New("the DSN of the storage is not a PostgreSQL connection string; " +
-			"expected postgres://user:password@host:5432/database or host=… user=… dbname=…")
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "konsulin-bot"
+	config, err := pgConfig(dsn)
+	if err != nil {
+		return nil, err
 	}
 	e := &pgEngine{db: stdlib.OpenDB(*config), line: stdlib.OpenDB(*config)}
 	for _, db := range []*sql.DB{e.db, e.line} {
@@ -59,7 +53,7 @@ func (e *secretError) Error() string { return e.text }
 func (e *secretError) Unwrap() error { return e.err }
 
 func withoutPassword(err error, password string) error {
-	if password == "" {
+	if err == nil || password == "" {
 		return err
 	}
 	text := err.Error()

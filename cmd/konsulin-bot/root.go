@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
@@ -42,7 +41,8 @@ func newRoot(version string) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&path, "config", "c", "config.yaml", "configuration file; without one, defaults and KONSULIN_… variables")
 	load := func(cmd *cobra.Command) (app.Config, error) { return loadConfig(cmd, path) }
-	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load), newHealth(load), newVersion(version))
+	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load),
+		newHealth(load), newAudit(load), newMigrate(load), newBackup(load, version), newRestore(load), newVersion(version))
 	return root
 }
 
@@ -60,18 +60,6 @@ func loadConfig(cmd *cobra.Command, path string) (app.Config, error) {
 		return app.Config{}, usageError{err}
 	}
 	return cfg, nil
-}
-
-func newVersion(version string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "konsulin-bot", version)
-			return err
-		},
-	}
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -19,6 +19,9 @@ type keys struct {
 	fingerprint string // of seal, for the database; says nothing about it
 }
 
+// sealKey is the key file's name in the data directory, when auth.seal_key_file names no other.
+const sealKey = "seal.key"
+
 // loadKeys reads the key file, making it on first start, and derives from it one key for each purpose.
 func loadKeys(cfg Config) (keys, error) {
 	path := cfg.Auth.SealKeyFile
@@ -26,7 +29,7 @@ func loadKeys(cfg Config) (keys, error) {
 		if err := os.MkdirAll(cfg.Storage.Dir, 0o700); err != nil {
 			return keys{}, fmt.Errorf("storage.dir: %w", err)
 		}
-		path = filepath.Join(cfg.Storage.Dir, "seal.key")
+		path = filepath.Join(cfg.Storage.Dir, sealKey)
 	}
 	seal, err := auth.LoadSealKey(path)
 	if err != nil {
@@ -36,9 +39,18 @@ func loadKeys(cfg Config) (keys, error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("derive the key of reply ids: %w", err)
 	}
+	mark, err := fingerprint(seal)
+	if err != nil {
+		return keys{}, err
+	}
+	return keys{seal: seal, replies: replies, fingerprint: mark}, nil
+}
+
+// fingerprint is what the database knows a sealing key by. It says nothing about the key.
+func fingerprint(seal []byte) (string, error) {
 	mark, err := hkdf.Key(sha256.New, seal, nil, "konsulin-bot key fingerprint", 16)
 	if err != nil {
-		return keys{}, fmt.Errorf("derive the key's fingerprint: %w", err)
+		return "", fmt.Errorf("derive the key's fingerprint: %w", err)
 	}
-	return keys{seal: seal, replies: replies, fingerprint: hex.EncodeToString(mark)}, nil
+	return hex.EncodeToString(mark), nil
 }

@@ -19,9 +19,11 @@ import (
 )
 
 func openStore(ctx context.Context, cfg Config, now func() time.Time) (*storage.Store, error) {
-	return storage.Open(ctx, storage.Config{
-		Engine: cfg.Storage.Engine, Dir: cfg.Storage.Dir, DSN: cfg.Storage.DSN.Reveal(), Now: now,
-	})
+	return storage.Open(ctx, storageConfig(cfg, now))
+}
+
+func storageConfig(cfg Config, now func() time.Time) storage.Config {
+	return storage.Config{Engine: cfg.Storage.Engine, Dir: cfg.Storage.Dir, DSN: cfg.Storage.DSN.Reveal(), Now: now}
 }
 
 // openLine opens the line's store and client; it does not connect.
