@@ -15,7 +15,7 @@ RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build bench torture fuzz interop need-postgres fmt clean
+.PHONY: help demo test check race build bench torture fuzz interop react need-postgres fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 
 interop: ## the FHIR room against an independent FHIR server (Node.js), or against FHIR_BASE_URL
 	@tools/interop/run.sh
+
+react: ## the React package: types, tests, build of package and example (Node.js)
+	@command -v node >/dev/null || { echo "react: needs Node.js 20.19 or later" >&2; exit 1; }
+	cd web/react && npm ci --no-audit --no-fund --loglevel=error && npm run -s build && npm run -s typecheck && npm test && npm run -s example:build
 
 need-postgres: # a PostgreSQL server binary, for the tests
 	@tools/need-postgres.sh

@@ -1,0 +1,60 @@
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactElement } from "react";
+import type { LinkState } from "./linkstate.js";
+import type { ConsumeFields } from "./login.js";
+import { fill, type Texts } from "./texts.js";
+
+interface Props {
+  state: LinkState;
+  texts: Texts;
+  submit: (fields: ConsumeFields) => void;
+}
+
+/** Asks for the number's last four digits, and whether what was done as a guest shall come along. */
+export function DigitsForm({ state, texts, submit }: Props): ReactElement {
+  const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  const [digits, setDigits] = useState("");
+  const [bring, setBring] = useState(false);
+  const [misshapen, setMisshapen] = useState(false);
+  const view = state.view;
+  const wrong = state.alert === "digitsWrong" && !state.busy;
+
+  useEffect(() => {
+    if (!wrong) return;
+    setDigits("");
+    input.current?.focus();
+  }, [wrong]);
+
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    const ok = /^[0-9]{4}$/.test(digits);
+    setMisshapen(!ok);
+    if (ok) submit({ digits, ...(bring && { bringGuest: true }) });
+    else input.current?.focus();
+  };
+  return (
+    <form onSubmit={send} noValidate>
+      <label data-konsulin="label" htmlFor={id}>{texts.digitsLabel}</label>
+      <input data-konsulin="input" id={id} ref={input} value={digits} inputMode="numeric" autoComplete="off" maxLength={4}
+        aria-describedby={id + "-hint"} aria-invalid={misshapen || wrong}
+        onChange={(event) => setDigits(event.target.value.replace(/[^0-9]/g, ""))} />
+      <p data-konsulin="hint" id={id + "-hint"}>
+        {misshapen && texts.digitsShape + " "}
+        {fill(texts.triesLeft, { count: view?.triesLeft ?? 0 })}
+      </p>
+      {view?.offer.guest && (
+        <>
+          <label data-konsulin="check">
+            <input type="checkbox" checked={bring} aria-describedby={id + "-bring"} onChange={(event) => setBring(event.target.checked)} />
+            {view.offer.records > 0 ? fill(texts.bringCount, { count: view.offer.records }) : texts.bring}
+          </label>
+          <p data-konsulin="hint" id={id + "-bring"}>{view.offer.here ? texts.bringHere : texts.bringThere}</p>
+        </>
+      )}
+      {view?.elsewhere && !view.offer.guest && <p data-konsulin="hint">{texts.staysThere}</p>}
+      <button data-konsulin="button primary" type="submit" aria-disabled={state.busy}>
+        {state.busy ? texts.working : texts.continue}
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,133 @@
+import { Api, ApiError } from "./api.js";
+import { count, fields, oneOf, text } from "./json.js";
+import { isSafePath } from "./returnpath.js";
+
+/** A login that was begun in this browser. */
+export interface StartedLogin {
+  /** Opens WhatsApp with the message typed in already. */
+  url: string;
+  /** The message that must be sent, whole. */
+  text: string;
+  /** The reference at the message's end; undefined where the bot uses none. Only with it there is something to poll. */
+  reference?: string;
+  /** When this login is over, in milliseconds since 1970. */
+  expiresAt: number;
+}
+
+/** How far the login of this browser is: all that a page may learn before the link is opened. */
+export type AttemptState = "none" | "waiting" | "received" | "expired";
+
+/** What the API asks of a browser before it confirms a link: nothing, one tap, or the number's last four digits. */
+export type Door = "self" | "tap" | "digits";
+
+/** What a browser may know about a link before it confirms it. */
+export interface LinkView {
+  state: "open" | "used" | "expired";
+  /** The number, its last four digits hidden; empty unless the link is open. */
+  number: string;
+  door: Door;
+  triesLeft: number;
+  /** Whether somebody else is signed in in this browser. */
+  other: boolean;
+  /** What was done as a guest and could come along. */
+  offer: Offer;
+  /** Whether the login began in another browser, as a guest whom the bot knows. */
+  elsewhere: boolean;
+  /** Where this browser wanted to go when it began the login. */
+  returnPath?: string;
+}
+
+export interface Offer {
+  guest: boolean;
+  /** Whether that was in this browser. */
+  here: boolean;
+  /** How many records there are; 0 when that is not known. */
+  records: number;
+}
+
+/** What a browser may say when it confirms a link, beside the link itself. */
+export interface ConsumeFields {
+  /** The last four digits of the number. */
+  digits?: string;
+  /** Take along what was done as a guest. Default no. */
+  bringGuest?: boolean;
+  /** Sign out whoever else is signed in here. */
+  replaceSession?: boolean;
+}
+
+const reasons = ["digits_required", "digits_wrong", "signed_in_as_other", "new_link", "try_again"] as const;
+
+/** Why a link was not confirmed, although it may still be. */
+export interface Refusal {
+  reason: (typeof reasons)[number];
+  triesLeft?: number;
+}
+
+/** Reads the answer of the consume route; undefined when it is no refusal. */
+export function readRefusal(answer: unknown): Refusal | undefined {
+  const body = fields(answer);
+  if (body["status"] !== "GENERAL_ERROR") return undefined;
+  const refusal: Refusal = { reason: oneOf(body["reason"], reasons, "try_again") };
+  if (typeof body["triesLeft"] === "number") refusal.triesLeft = count(body["triesLeft"]);
+  return refusal;
+}
+
+/** Login begins, polls and looks at links. It confirms none: that is for SuperTokens' SDK, see createWhatsAppLogin. */
+export class Login {
+  constructor(private readonly api: Api) {}
+
+  /**
+   * Begins a login in this browser: the answer sets the cookie by which this browser is known again. A login that is
+   * under way is taken up, so that calling it twice is harmless. A return path that is not safe is left out.
+   */
+  async start(returnPath?: string, signal?: AbortSignal): Promise<StartedLogin> {
+    const safe = returnPath !== undefined && isSafePath(returnPath);
+    const answer = await this.api.call("POST", "/login/start", {
+      body: safe ? { returnPath } : {},
+      ...(signal && { signal }),
+    });
+    const body = fields(answer.body);
+    const started: StartedLogin = {
+      url: text(body["url"]),
+      text: text(body["text"]),
+      expiresAt: Date.now() + count(body["expires_in"]) * 1000,
+    };
+    // The address becomes a link on the page.
+    if (body["status"] !== "OK" || !/^https?:\/\//.test(started.url)) {
+      throw new ApiError("POST /login/start: an unexpected answer", answer.status);
+    }
+    const reference = text(body["reference"]);
+    if (reference !== "") started.reference = reference;
+    return started;
+  }
+
+  async state(signal?: AbortSignal): Promise<AttemptState> {
+    const answer = await this.api.call("GET", "/login/attempt", signal && { signal });
+    return oneOf<AttemptState>(fields(answer.body)["state"], ["waiting", "received", "expired"], "none");
+  }
+
+  /** Looks at a link without using it. undefined: the API does not know such links, so they are somebody else's. */
+  async link(preAuthSessionId: string, signal?: AbortSignal): Promise<LinkView | undefined> {
+    let body;
+    try {
+      const path = "/login/link?preAuthSessionId=" + encodeURIComponent(preAuthSessionId);
+      body = fields((await this.api.call("GET", path, signal && { signal })).body);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
+    const offer = fields(body["offer"]);
+    const view: LinkView = {
+      state: oneOf<LinkView["state"]>(body["state"], ["open", "used"], "expired"),
+      number: text(body["number"]),
+      door: oneOf<Door>(body["door"], ["self", "tap"], "digits"),
+      triesLeft: count(body["triesLeft"]),
+      other: body["other"] === true,
+      offer: { guest: offer["guest"] === true, here: offer["here"] === true, records: count(offer["records"]) },
+      elsewhere: body["elsewhere"] === true,
+    };
+    const returnPath = text(body["returnPath"]);
+    if (isSafePath(returnPath)) view.returnPath = returnPath;
+    return view;
+  }
+}

@@ -1,0 +1,97 @@
+const en = {
+  button: "Login with WhatsApp",
+  or: "or",
+  starting: "One moment …",
+  startFailed: "That did not work just now. Please try again in a moment.",
+  nextSend: "Send the message that is typed in already. Do not change it.",
+  nextLink: "You get a link in the chat. It works once, for a few minutes.",
+  nextOpen: "Open the link. If it opens in another browser, you are signed in there.",
+  received: "Message received. Look at your phone: the link is in the chat.",
+  loading: "Looking at your link …",
+  failedTitle: "Your link could not be checked",
+  failed: "We could not be reached. Nothing has happened to your link.",
+  tryAgain: "Try again",
+  goneTitle: "This link cannot be used",
+  gone: "It was used before, is too old, or a newer one was sent. Ask for a new one.",
+  lastTry: "That was the last try. To be safe, the link does not work any more.",
+  newLink: "Get a new link",
+  tapTitle: "Sign in",
+  tap: "The link was sent to {number}. Continue only if this number is yours.",
+  continue: "Continue",
+  digitsTitle: "Is this your number?",
+  digits: "The link was sent to {number}, and the login did not begin in this browser. Type the last four digits of the number.",
+  digitsLabel: "Last four digits",
+  digitsWrong: "Those are not the last four digits.",
+  digitsShape: "Please type four digits.",
+  triesLeft: "Tries left: {count}",
+  bring: "Take along what I did before signing in",
+  bringCount: "Take along what I did before signing in ({count} records)",
+  bringHere: "It was done in this browser.",
+  bringThere: "It was done in the browser where the login began.",
+  staysThere: "What you did before signing in stays in the browser where the login began. Open the link there to take it along.",
+  otherTitle: "Somebody else is signed in here",
+  other: "To sign in with {number}, whoever is signed in in this browser is signed out first.",
+  otherYes: "Sign out and continue",
+  otherNo: "Stay signed in",
+  working: "Signing in …",
+  notNow: "Signing in did not work just now. Please try again in a moment.",
+};
+
+export type Texts = typeof en;
+
+const id: Texts = {
+  button: "Masuk dengan WhatsApp",
+  or: "atau",
+  starting: "Sebentar …",
+  startFailed: "Belum berhasil. Silakan coba lagi sebentar lagi.",
+  nextSend: "Kirim pesan yang sudah tertulis. Jangan diubah.",
+  nextLink: "Anda mendapat tautan di obrolan. Tautan berlaku sekali, selama beberapa menit.",
+  nextOpen: "Buka tautannya. Jika terbuka di peramban lain, Anda masuk di peramban itu.",
+  received: "Pesan diterima. Lihat ponsel Anda: tautannya ada di obrolan.",
+  loading: "Memeriksa tautan Anda …",
+  failedTitle: "Tautan Anda belum dapat diperiksa",
+  failed: "Kami tidak dapat dihubungi. Tautan Anda tidak berubah.",
+  tryAgain: "Coba lagi",
+  goneTitle: "Tautan ini tidak dapat dipakai",
+  gone: "Tautan sudah dipakai, sudah terlalu lama, atau ada yang lebih baru. Mintalah yang baru.",
+  lastTry: "Itu kesempatan terakhir. Demi keamanan, tautan ini tidak berlaku lagi.",
+  newLink: "Minta tautan baru",
+  tapTitle: "Masuk",
+  tap: "Tautan dikirim ke {number}. Lanjutkan hanya jika nomor ini milik Anda.",
+  continue: "Lanjutkan",
+  digitsTitle: "Apakah ini nomor Anda?",
+  digits: "Tautan dikirim ke {number}, dan proses masuk tidak dimulai di peramban ini. Ketik empat angka terakhir nomor itu.",
+  digitsLabel: "Empat angka terakhir",
+  digitsWrong: "Itu bukan empat angka terakhirnya.",
+  digitsShape: "Ketik empat angka.",
+  triesLeft: "Sisa kesempatan: {count}",
+  bring: "Bawa serta yang saya kerjakan sebelum masuk",
+  bringCount: "Bawa serta yang saya kerjakan sebelum masuk ({count} catatan)",
+  bringHere: "Itu dikerjakan di peramban ini.",
+  bringThere: "Itu dikerjakan di peramban tempat proses masuk dimulai.",
+  staysThere: "Yang Anda kerjakan sebelum masuk tetap ada di peramban tempat proses masuk dimulai. Buka tautan di sana untuk membawanya serta.",
+  otherTitle: "Ada orang lain yang masuk di sini",
+  other: "Untuk masuk dengan {number}, siapa pun yang masuk di peramban ini akan dikeluarkan dulu.",
+  otherYes: "Keluarkan dan lanjutkan",
+  otherNo: "Tetap masuk",
+  working: "Sedang masuk …",
+  notNow: "Belum berhasil masuk. Silakan coba lagi sebentar lagi.",
+};
+
+export const languages = { en, id } as const;
+export type Language = keyof typeof languages;
+
+/** The texts in the page's language, with the caller's own laid over them. */
+export function textsFor(language: Language | undefined, own: Partial<Texts> = {}): Texts {
+  return { ...languages[language ?? pageLanguage()], ...own };
+}
+
+/** What <html lang> says, else the browser: Indonesian or English. */
+function pageLanguage(): Language {
+  const tag = document.documentElement.lang || navigator.language;
+  return /^(id|in)\b/i.test(tag) ? "id" : "en";
+}
+
+export function fill(text: string, values: Readonly<Record<string, string | number>>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, key: string) => (key in values ? String(values[key]) : whole));
+}

@@ -1,0 +1,102 @@
+import { act, fireEvent, render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, expect, test, vi } from "vitest";
+import { Api } from "../src/api.js";
+import { WhatsAppButton } from "../src/button.js";
+import { Login } from "../src/login.js";
+import { languages } from "../src/texts.js";
+import { FakeApi, json, started } from "./fakeapi.js";
+
+const texts = languages.en;
+let api: FakeApi;
+let login: Login;
+
+beforeEach(() => {
+  api = new FakeApi();
+  vi.stubGlobal("fetch", api.fetch);
+  login = new Login(new Api({ apiDomain: "https://api.example" }));
+  // A page that is left is not what these tests are about.
+  document.addEventListener("click", (event) => event.preventDefault(), { once: true });
+});
+
+test("the login has begun before the press, so that the press opens WhatsApp at once, in a tab of its own", async () => {
+  api.on("POST /login/start", () => started());
+  render(<WhatsAppButton login={login} returnPath="/journal" language="en" />);
+  const link = await screen.findByRole("link", { name: texts.button });
+  expect(link.getAttribute("href")).toMatch(/^https:\/\/wa\.me\//);
+  expect(link.getAttribute("target")).toBe("_blank");
+  expect(link.getAttribute("rel")).toContain("noopener");
+  expect(api.calls[0]?.body).toEqual({ returnPath: "/journal" });
+  expect(screen.queryByText(texts.nextLink)).toBeNull();
+  await userEvent.click(link);
+  expect(screen.getByText(texts.nextLink)).toBeTruthy();
+});
+
+test("without a reference nothing is polled", async () => {
+  api.on("POST /login/start", () => started());
+  render(<WhatsAppButton login={login} language="en" pollEvery={5} />);
+  await userEvent.click(await screen.findByRole("link"));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(api.to("GET /login/attempt")).toHaveLength(0);
+});
+
+test("with a reference the page says that the message came, and asks no more", async () => {
+  const states = ["waiting", "waiting", "received"];
+  api.on("POST /login/start", () => started({ reference: "K7QM2X" }));
+  api.on("GET /login/attempt", () => json({ state: states.shift() ?? "waiting" }));
+  render(<WhatsAppButton login={login} language="en" pollEvery={5} />);
+  const link = await screen.findByRole("link");
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(api.to("GET /login/attempt")).toHaveLength(0);
+  await userEvent.click(link);
+  expect(await screen.findByText(texts.received)).toBeTruthy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(api.to("GET /login/attempt")).toHaveLength(3);
+});
+
+test("an API that was away is asked again by the press, and a second failure is told", async () => {
+  let away = true;
+  api.on("POST /login/start", () => (away ? json({}, 503) : started()));
+  render(<WhatsAppButton login={login} language="en" />);
+  const button = await screen.findByRole("button", { name: texts.button });
+  expect(screen.queryByRole("alert")).toBeNull();
+  await userEvent.click(button);
+  expect((await screen.findByRole("alert")).textContent).toBe(texts.startFailed);
+  away = false;
+  const opened = { opener: window };
+  const open = vi.spyOn(window, "open").mockReturnValue(opened as unknown as Window);
+  await userEvent.click(button);
+  expect(await screen.findByRole("link")).toBeTruthy();
+  expect(open).toHaveBeenCalledWith(expect.stringMatching(/^https:\/\/wa\.me\//), "_blank");
+  expect(opened.opener).toBeNull();
+  expect(screen.queryByRole("alert")).toBeNull();
+});
+
+test("a login that is over by the time of the press begins anew", async () => {
+  let expires = 0;
+  api.on("POST /login/start", () => started({ expires_in: expires, url: `https://wa.me/1?text=${String(expires)}` }));
+  const open = vi.spyOn(window, "open").mockReturnValue({} as Window);
+  render(<WhatsAppButton login={login} language="en" />);
+  const link = await screen.findByRole("link");
+  expires = 1800;
+  const press = fireEvent.click(link);
+  expect(press).toBe(false); // the old link is not followed
+  await vi.waitFor(() => expect(open).toHaveBeenCalledWith("https://wa.me/1?text=1800", "_blank"));
+});
+
+test("who comes back signed in, by the link in another tab, is noticed", async () => {
+  api.on("POST /login/start", () => started());
+  let session = false;
+  const signedIn = vi.fn();
+  const isSignedIn = vi.fn(() => Promise.resolve(session));
+  render(<WhatsAppButton login={login} language="en" isSignedIn={isSignedIn} onSignedIn={signedIn} />);
+  const link = await screen.findByRole("link");
+  act(() => void window.dispatchEvent(new Event("focus")));
+  expect(isSignedIn).not.toHaveBeenCalled(); // nothing has begun yet
+  await userEvent.click(link);
+  await act(async () => void window.dispatchEvent(new Event("focus")));
+  expect(signedIn).not.toHaveBeenCalled();
+  session = true;
+  await act(async () => void document.dispatchEvent(new Event("visibilitychange")));
+  expect(signedIn).toHaveBeenCalledOnce();
+});
