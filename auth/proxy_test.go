@@ -34,6 +34,7 @@ type proxy struct {
 	cut     map[string]int           // cut the connection without asking the core, so many times
 	before  map[string]func()        // called before the core is asked
 	garbage map[string]string        // let the core work, then answer 200 and this
+	rewrite map[string]func([]byte) []byte
 	echo    bool                     // failures repeat what was sent
 	seen    bytes.Buffer             // every body in both directions
 	hang    map[string]chan struct{} // wait for the channel before the core is asked
@@ -46,6 +47,7 @@ func newProxy(t *testing.T, core, key string) *proxy {
 	p := &proxy{
 		t: t, core: u, key: key, calls: map[string]int{}, fail: map[string]int{}, lose: map[string]int{},
 		cut: map[string]int{}, before: map[string]func(){}, garbage: map[string]string{}, hang: map[string]chan struct{}{},
+		rewrite: map[string]func([]byte) []byte{},
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -158,6 +160,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, path string, bod
 	p.seen.Write(answer.body.Bytes())
 	lost := take(p.lose, path)
 	garbage, broken := p.garbage[path]
+	rewrite := p.rewrite[path]
 	p.mu.Unlock()
 	if lost {
 		panic(http.ErrAbortHandler)
@@ -169,8 +172,13 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, path string, bod
 	for k, v := range answer.header {
 		w.Header()[k] = v
 	}
+	out := answer.body.Bytes()
+	if rewrite != nil {
+		out = rewrite(out)
+		w.Header().Del("Content-Length")
+	}
 	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body.Bytes())
+	_, _ = w.Write(out)
 }
 
 func take(from map[string]int, path string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,8 +34,8 @@ const (
 	clockSlack = 2 * time.Second
 	// rounding is what times lose when they are stored.
 	rounding = 5 * time.Millisecond
-	// sessionsAtMost bounds the sessions of one user that are asked about, see signedIn.
-	sessionsAtMost = 50
+	// sessionsAtOnce bounds the sessions of one user that one look asks about. The core lists them in no order.
+	sessionsAtOnce = 200
 )
 
 // watched is what is known about an open link since this process watches it. It is worth nothing: after a restart
@@ -45,7 +46,11 @@ type watched struct {
 	there time.Time // when the core was last asked and still had the code; zero: not seen
 	gone  time.Time // when the code was first missed; zero: never
 	last  bool      // it had its last look
+	older sessions  // of the user, known to be from before the sign-in that is looked for
 }
+
+// sessions are handles. A set that was stored is never changed.
+type sessions map[string]struct{}
 
 // Watch notices confirmations of links whose codes another program on the same core consumes. It asks the core about
 // the open links that are due, the longest due first, and records a sign-in where there was one. It returns how many
@@ -130,13 +135,13 @@ func (s *Service) look(ctx context.Context, l OpenLink) (recorded bool, err erro
 	if code != nil {
 		return false, nil
 	}
-	who, found, err := s.signedIn(ctx, l, w)
+	end, who, err := s.signedIn(ctx, l, w)
 	switch {
 	case err != nil:
 		return false, err
-	case found:
+	case end == consumed:
 		return s.recordNoticed(ctx, l, who)
-	case asked.Sub(w.gone) < proofWait:
+	case end == undecided || asked.Sub(w.gone) < proofWait:
 		return false, nil
 	}
 	if err := s.links.LinkVanished(ctx, l.ReplyID, "the code is gone, and nobody signed in with it"); err != nil && !errors.Is(err, ErrTaken) {
@@ -153,7 +158,7 @@ func (s *Service) note(l OpenLink, code *plessmodels.Code, asked time.Time) watc
 	switch {
 	case code != nil:
 		w.born = time.UnixMilli(int64(code.TimeCreated)) //nolint:gosec // milliseconds since 1970
-		w.there, w.gone = asked, time.Time{}
+		w.there, w.gone, w.older = asked, time.Time{}, nil
 	case w.gone.IsZero():
 		w.gone = asked
 	}
@@ -181,33 +186,55 @@ func (s *Service) codeOf(ctx context.Context, n phone.Number, codeID string) (*p
 
 // signedIn says whether somebody signed in with a code that is gone: the number has a user, and the user a session
 // that was made after the code, and not while the code was still there. The code alone proves nothing: it also goes when
-// the gateway makes the user, or signs in another way.
-func (s *Service) signedIn(ctx context.Context, l OpenLink, w watched) (account, bool, error) {
+// the gateway makes the user, or signs in another way. It is undecided while there are sessions left to ask about.
+func (s *Service) signedIn(ctx context.Context, l OpenLink, w watched) (finding, account, error) {
 	who, found, err := s.accountOf(ctx, Intent{Number: l.Number, StartedAt: l.CreatedAt})
 	if err != nil || !found {
-		return account{}, false, err
+		return dead, account{}, err
 	}
 	handles, err := call(ctx, s.core, "list sessions", func(uc supertokens.UserContext) ([]string, error) {
 		return session.GetAllSessionHandlesForUser(who.ID, &s.cfg.Tenant, uc)
 	})
 	if err != nil {
-		return account{}, false, err
+		return undecided, account{}, err
 	}
 	from, until := l.CreatedAt.Add(-clockSlack), l.ExpiresAt.Add(clockSlack)
 	if !w.born.IsZero() { // then by the core's clock, which made the session, too
 		from = w.born.Add(w.there.Sub(l.CreatedAt) - rounding)
 		until = w.born.Add(l.ExpiresAt.Sub(l.CreatedAt) + clockSlack)
 	}
-	for _, handle := range handles[max(0, len(handles)-sessionsAtMost):] {
-		made, err := s.sessionMade(ctx, handle)
-		if err != nil {
-			return account{}, false, err
+	older := make(sessions, len(handles))
+	maps.Copy(older, w.older)
+	defer s.remember(l, older)
+	left := sessionsAtOnce
+	for _, handle := range handles {
+		if _, known := older[handle]; known {
+			continue
 		}
-		if !made.Before(from) && made.Before(until) {
-			return who, true, nil
+		if left--; left < 0 {
+			return undecided, account{}, nil
+		}
+		made, err := s.sessionMade(ctx, handle)
+		switch {
+		case err != nil:
+			return undecided, account{}, err
+		case made.Before(from):
+			older[handle] = struct{}{}
+		case made.Before(until):
+			return consumed, who, nil
 		}
 	}
-	return account{}, false, nil
+	return dead, account{}, nil
+}
+
+// remember keeps which sessions need not be asked about again, while the link is watched.
+func (s *Service) remember(l OpenLink, older sessions) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w, ok := s.watching[l.ReplyID]; ok {
+		w.older = older
+		s.watching[l.ReplyID] = w
+	}
 }
 
 // sessionMade is when a session was made; the zero time when it has ended.

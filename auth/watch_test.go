@@ -2,7 +2,9 @@ package auth_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,13 +16,14 @@ import (
 func beside(c *auth.Config) { c.Elsewhere, c.Grace, c.NoContact = true, 15*time.Second, true }
 
 // session is what a gateway makes after it consumed a code, or after another way of signing in.
-func (c coreClient) session(userID string) {
+func (c coreClient) session(userID string) (handle string) {
 	c.t.Helper()
 	got := c.do(http.MethodPost, "/public/recipe/session", "session", nil, map[string]any{
 		"userId": userID, "userDataInJWT": map[string]any{}, "userDataInDatabase": map[string]any{},
 		"enableAntiCsrf": false, "useDynamicSigningKey": true,
 	})
 	require.Equal(c.t, "OK", got["status"])
+	return got["session"].(map[string]any)["handle"].(string)
 }
 
 // gateway consumes a code as a gateway on the same core does.
@@ -119,6 +122,58 @@ func TestRestartInTheWatchingWindowLosesNothing(t *testing.T) {
 	require.Equal(t, 1, w.reconcile())
 	require.Zero(t, w.later(time.Minute))
 	require.Len(t, w.store.recorded(), 2)
+}
+
+// TestSignInIsNoticedAmongManySessions: the core lists the sessions of a user in no order, so the one that counts may
+// stand anywhere.
+func TestSignInIsNoticedAmongManySessions(t *testing.T) {
+	const list, sessions = "/recipe/session/user", 230
+	for name, move := range map[string]func(all []string, the string) []string{
+		"first": func(all []string, the string) []string { return append([]string{the}, all...) },
+		"last":  func(all []string, the string) []string { return append(all, the) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, beside)
+			number := newNumber(t)
+			require.Equal(t, "OK", w.core.consumeDirectly(w.core.createCode(number)))
+			user := w.core.user(number)
+			for range sessions {
+				w.core.session(user)
+			}
+			time.Sleep(50 * time.Millisecond) // more than times lose when they are stored
+			m := w.link(number, newReply(t))
+			require.Zero(t, w.watch(), "the code is still there")
+			require.Equal(t, "OK", w.core.consumeDirectly(m))
+			the := w.core.session(user)
+			w.proxy.set(func(p *proxy) { p.rewrite[list] = func(raw []byte) []byte { return moved(t, raw, the, move) } })
+
+			found, asked := 0, w.proxy.count("/recipe/session")
+			for range 3 {
+				found += w.later(time.Minute) // far longer than it takes to give up on a link
+			}
+			require.Equal(t, 1, found)
+			require.Equal(t, auth.LinkConsumed, w.store.state(m.reply))
+			require.LessOrEqual(t, w.proxy.count("/recipe/session")-asked, sessions+1, "each is asked about once")
+		})
+	}
+}
+
+// moved gives a session another place in the core's list.
+func moved(t *testing.T, raw []byte, the string, move func([]string, string) []string) []byte {
+	var list struct {
+		Status         string   `json:"status"`
+		SessionHandles []string `json:"sessionHandles"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil { // in the proxy's goroutine
+		t.Errorf("the core's list of sessions: %v", err)
+	}
+	others := slices.DeleteFunc(list.SessionHandles, func(h string) bool { return h == the })
+	list.SessionHandles = move(others, the)
+	out, err := json.Marshal(list)
+	if err != nil {
+		t.Errorf("a list of sessions: %v", err)
+	}
+	return out
 }
 
 // TestAskingForAnotherLinkForgetsNoConfirmation: the new link takes the old one's place before anybody has looked.
