@@ -26,18 +26,24 @@ type proxy struct {
 	key  string // that the core asks for
 	addr string
 
+	// one request at a time is with the core: one that keeps everything in memory trips over two, and what it makes of
+	// a code that it stumbles at is no promise of ours.
+	one sync.Mutex
+
 	mu      sync.Mutex
 	server  *http.Server
 	calls   map[string]int
-	fail    map[string]int           // answer with this status instead of asking the core
-	lose    map[string]int           // let the core work, then cut the connection, so many times
-	cut     map[string]int           // cut the connection without asking the core, so many times
-	before  map[string]func()        // called before the core is asked
-	garbage map[string]string        // let the core work, then answer 200 and this
-	rewrite map[string]func([]byte) []byte
-	echo    bool                     // failures repeat what was sent
-	seen    bytes.Buffer             // every body in both directions
-	hang    map[string]chan struct{} // wait for the channel before the core is asked
+	fail    map[string]int                 // answer with this status instead of asking the core
+	stumble map[string]int                 // answer 500 instead of asking the core, so many times
+	half    map[string]int                 // let the core work, then answer 500, so many times
+	lose    map[string]int                 // let the core work, then cut the connection, so many times
+	cut     map[string]int                 // cut the connection without asking the core, so many times
+	before  map[string]func()              // called before the core is asked
+	garbage map[string]string              // let the core work, then answer 200 and this
+	rewrite map[string]func([]byte) []byte // of what the core answers
+	echo    bool                           // failures repeat what was sent
+	seen    bytes.Buffer                   // every body in both directions
+	hang    map[string]chan struct{}       // wait for the channel before the core is asked
 }
 
 func newProxy(t *testing.T, core, key string) *proxy {
@@ -47,7 +53,7 @@ func newProxy(t *testing.T, core, key string) *proxy {
 	p := &proxy{
 		t: t, core: u, key: key, calls: map[string]int{}, fail: map[string]int{}, lose: map[string]int{},
 		cut: map[string]int{}, before: map[string]func(){}, garbage: map[string]string{}, hang: map[string]chan struct{}{},
-		rewrite: map[string]func([]byte) []byte{},
+		rewrite: map[string]func([]byte) []byte{}, stumble: map[string]int{}, half: map[string]int{},
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -122,6 +128,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.seen.Write(body)
 	hook, status, hang, echo := p.before[path], p.fail[path], p.hang[path], p.echo
 	cut := take(p.cut, path)
+	if take(p.stumble, path) {
+		status = http.StatusInternalServerError
+	}
 	p.mu.Unlock()
 	if hook != nil {
 		hook()
@@ -155,10 +164,15 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, path string, bod
 		Rewrite:  func(pr *httputil.ProxyRequest) { pr.SetURL(p.core) },
 		ErrorLog: log.New(io.Discard, "", 0), // of requests that outlive their test
 	}
+	p.one.Lock()
 	forward.ServeHTTP(answer, r)
+	p.one.Unlock()
 	p.mu.Lock()
 	p.seen.Write(answer.body.Bytes())
 	lost := take(p.lose, path)
+	if take(p.half, path) {
+		answer = &recorded{header: http.Header{}, status: http.StatusInternalServerError}
+	}
 	garbage, broken := p.garbage[path]
 	rewrite := p.rewrite[path]
 	p.mu.Unlock()

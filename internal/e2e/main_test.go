@@ -38,6 +38,9 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "close the WhatsApp server:", err)
 		code = 1
 	}
+	if core := theOtherCore(); core != nil {
+		core.Close()
+	}
 	if dir := binDir; dir != "" {
 		_ = os.RemoveAll(dir)
 	}

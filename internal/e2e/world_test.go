@@ -84,8 +84,9 @@ func newWorld(t *testing.T, engine string, change ...func(*app.Config)) *world {
 	if engine == storage.Postgres {
 		cfg.Storage.DSN = app.Secret(database.Database(t))
 	}
-	cfg.Auth.CoreURI, cfg.Auth.APIKey = os.Getenv("SUPERTOKENS_URI"), app.Secret(os.Getenv("SUPERTOKENS_API_KEY"))
-	if cfg.Auth.CoreURI == "" {
+	if other := theOtherCore(); other != nil {
+		cfg.Auth.CoreURI, cfg.Auth.APIKey = other.URL, app.Secret(os.Getenv("SUPERTOKENS_API_KEY"))
+	} else {
 		w.core, err = supertokens.New(supertokens.Options{})
 		require.NoError(t, err)
 		t.Cleanup(func() {
