@@ -157,8 +157,22 @@ func (s *Service) lost(ctx context.Context, replyID string, err error) error {
 	return errRestart
 }
 
-// consumeCode spends the code at the core.
+// consumeCode spends the code at the core. A core that stumbled and has the code still has done nothing, so it is asked
+// again.
 func (s *Service) consumeCode(ctx context.Context, i Intent, linkCode string) (account, error) {
+	for n := 1; ; n++ {
+		who, err := s.consumeOnce(ctx, i, linkCode)
+		if err == nil || sure(err) != answered || n == tries {
+			return who, err
+		}
+		there, lookErr := s.codeIsThere(ctx, i)
+		if lookErr != nil || !there || !pause(ctx, n) {
+			return who, err
+		}
+	}
+}
+
+func (s *Service) consumeOnce(ctx context.Context, i Intent, linkCode string) (account, error) {
 	const op = "consume code"
 	resp, err := call(ctx, s.core, op, func(uc supertokens.UserContext) (plessmodels.ConsumeCodeResponse, error) {
 		return passwordless.ConsumeCodeWithLinkCode(s.cfg.Tenant, linkCode, i.PreAuth, uc)

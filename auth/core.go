@@ -54,31 +54,6 @@ var (
 	errUnexpected = errors.New("unexpected answer")
 )
 
-// statusError is an answer other than 200. It takes the place of the SDK's own error, which repeats the body.
-type statusError struct{ status int }
-
-func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.status) }
-
-// transport is the SDK's way to the core. 429 passes: the SDK repeats such calls by itself.
-type transport struct{ base http.RoundTripper }
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(r)
-	if err != nil || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusTooManyRequests {
-		return resp, err
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
-	_ = resp.Body.Close()
-	return nil, &statusError{resp.StatusCode}
-}
-
-// CloseIdleConnections is what http.Client's method of that name looks for.
-func (t transport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
-
 // core is every call to the SuperTokens core. The SDK takes no context, so each call runs in a goroutine of its own:
 // the caller leaves when its context ends, the goroutine when the HTTP client's timeout does, and stop waits for it.
 type core struct {
