@@ -74,7 +74,7 @@ func (s *Service) consumePOST(
 		s.excuse(options.Res, ReasonTryAgain)
 		return resp, nil
 	}
-	made, err := s.newSession(options.Req, options.Res, who.ID)
+	made, err := s.newSession(ctx, options.Req, options.Res, who)
 	if err != nil {
 		s.refused(because(refusedSession, err))
 		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
@@ -203,7 +203,13 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 		Intent: i.ID, UserID: who.ID, NewUser: who.isNew, Number: i.Number, Guest: i.Guest,
 		At: s.now(), Reconciled: reconciled,
 	}
-	var err error
+	dormant, err := s.dormant(ctx, i.Number)
+	if err != nil {
+		return err
+	}
+	if dormant {
+		in.Changed = ChangedDormant
+	}
 	if in.Jobs, err = s.followUps(in); err != nil {
 		return err
 	}
@@ -278,9 +284,13 @@ func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, er
 }
 
 // newSession does what the SDK's own consume route does: a session as cookies or headers, by st-auth-mode.
-func (s *Service) newSession(r *http.Request, w http.ResponseWriter, userID string) (sessmodels.SessionContainer, error) {
+func (s *Service) newSession(ctx context.Context, r *http.Request, w http.ResponseWriter, who account) (sessmodels.SessionContainer, error) {
+	n, err := phone.FromDigits(*who.PhoneNumber) // see belongs
+	if err != nil {
+		return nil, err
+	}
 	uc := supertokens.MakeDefaultUserContextFromAPI(r)
-	made, err := session.CreateNewSession(r, w, s.cfg.Tenant, userID, map[string]any{}, map[string]any{}, uc)
+	made, err := session.CreateNewSession(r, w, s.cfg.Tenant, who.ID, s.stepUpClaims(ctx, n, who.ID), map[string]any{}, uc)
 	if err != nil {
 		return nil, s.core.explain("create session", err)
 	}

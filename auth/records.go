@@ -90,6 +90,7 @@ type SignIn struct {
 	Guest      string
 	At         time.Time
 	Reconciled bool       // found after a crash, not seen by the browser that began it
+	Changed    string     // why somebody else may have the number, found at this sign-in; empty: nothing was
 	Jobs       []jobs.New // follow-up work, added in the same transaction
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
 	"github.com/supertokens/supertokens-golang/recipe/session"
 	"github.com/supertokens/supertokens-golang/recipe/session/sessmodels"
+	"github.com/supertokens/supertokens-golang/recipe/usermetadata"
 	"github.com/supertokens/supertokens-golang/recipe/userroles"
 	"github.com/supertokens/supertokens-golang/supertokens"
 )
@@ -49,7 +50,11 @@ type Config struct {
 
 	Links   LinkStore
 	SignIns SignInStore
-	SealKey []byte // 32 bytes, see LoadSealKey
+	// Identities knows whether somebody else may have a number by now; nil: nobody ever has. DormantAfter is the pause
+	// between two sign-ins after which that may be so; 0: none is too long.
+	Identities   IdentityStore
+	DormantAfter time.Duration
+	SealKey      []byte // 32 bytes, see LoadSealKey
 
 	CoreTimeout time.Duration // of one HTTP request to the core
 	DefaultRole string        // of a user who has none when signing in
@@ -188,7 +193,7 @@ func (s *Service) init() error {
 		},
 		RecipeList: []supertokens.Recipe{
 			passwordless.Init(s.passwordlessConfig()), session.Init(s.sessionConfig()),
-			userroles.Init(nil), multitenancy.Init(nil),
+			userroles.Init(nil), multitenancy.Init(nil), usermetadata.Init(nil),
 		},
 		Telemetry:             &noTelemetry,
 		OnSuperTokensAPIError: s.apiError,

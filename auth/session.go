@@ -17,6 +17,7 @@ type Session struct {
 	Handle string // SuperTokens' session handle; not a secret, but not for logs either
 	UserID string
 	Roles  []string
+	StepUp bool // somebody else may have the number: ask for another proof, see ClaimStepUp
 	// CreatedAt is when the session was made, also after refreshes. Only the core knows it: while the core is away a
 	// session is accepted without it, and this is the zero time (IsZero), which means "not known" and is not for
 	// anybody to see.
@@ -83,6 +84,7 @@ func (s *Service) session(w http.ResponseWriter, r *http.Request) (sess Session,
 		Handle: got.GetHandleWithContext(uc), UserID: got.GetUserIDWithContext(uc),
 		Roles: stringsOf(got.GetClaimValueWithContext(userrolesclaims.UserRoleClaim, uc)),
 	}
+	sess.StepUp, _ = got.GetAccessTokenPayloadWithContext(uc)[ClaimStepUp].(bool)
 	created, revoked := s.sessionStart(r.Context(), sess.Handle)
 	if revoked {
 		clearTokens := true

@@ -151,7 +151,7 @@ func (w *world) page(rw http.ResponseWriter, r *http.Request) {
 	}
 	_ = json.NewEncoder(rw).Encode(map[string]any{
 		"ok": ok, "user": s.UserID, "roles": s.Roles, "handle": s.Handle, "created": s.CreatedAt.UnixMilli(),
-		"unknown": s.CreatedAt.IsZero(),
+		"unknown": s.CreatedAt.IsZero(), "stepUp": s.StepUp,
 	})
 }
 

@@ -60,7 +60,7 @@ func (b *Bot) Receive(ctx context.Context, m Message) error {
 	t := ticket{Digits: m.From.Digits(), Chat: m.Chat, ID: m.ID, SentAt: m.SentAt.UnixMilli()}
 	switch {
 	case b.phrases.match(m.Text):
-		return b.takeLogin(ctx, t, m.PushName)
+		return b.takeLogin(ctx, t, m)
 	case b.isCommand(m.From, m.Text):
 		return b.takeCommand(ctx, t, m.Text)
 	default:
@@ -85,14 +85,14 @@ func (b *Bot) Handlers() map[string]jobs.Handler {
 // takeLogin accepts a login request. Requests of one number are worked one at a time and in order, but those that are
 // late on arrival, as after an outage, stand in a queue of their own: they may have to wait for the budget of notices,
 // and a fresh tap must not wait behind them.
-func (b *Bot) takeLogin(ctx context.Context, t ticket, pushName string) error {
+func (b *Bot) takeLogin(ctx context.Context, t ticket, m Message) error {
 	serial := "login:" + t.Digits
 	if b.isStale(t) {
 		t.Late = true
 		serial = "late:" + t.Digits
 	}
 	limit := gateLimit(b.cfg.Limits.Number)
-	return b.accept(ctx, limit, t, Accepted{Kind: kindLogin, Name: pushName, Job: jobs.New{Kind: JobLogin, Serial: serial}})
+	return b.accept(ctx, limit, t, Accepted{Kind: kindLogin, Hidden: m.Hidden, Name: m.PushName, Job: jobs.New{Kind: JobLogin, Serial: serial}})
 }
 
 // accept commits a message with its job, unless the sender floods us. It completes a with what t says.

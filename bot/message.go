@@ -14,6 +14,7 @@ type Message struct {
 	Chat     string       // where a reply goes: an address that only the line understands
 	Text     string
 	SentAt   time.Time // by WhatsApp's server clock
+	Hidden   string    // WhatsApp's hidden id of the account behind the number; empty: not known
 	PushName string    // what the sender calls themselves; shown to nobody, trusted by nobody
 }
 

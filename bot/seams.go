@@ -40,6 +40,7 @@ type Accepted struct {
 	ID     string
 	At     time.Time // when its user sent it
 	Kind   string    // "login", "command", "other", "stranger": for counting; the text is never kept
+	Hidden string    // hidden id of the account that wrote a login request; empty: not known
 	Name   string    // what the sender of a login request calls themselves; empty: not known
 	Job    jobs.New
 }

@@ -24,6 +24,9 @@ const (
 	EventRestored  = "database restored" // it goes on from a copy; what happened after the copy is not in it
 	EventClaiming  = "guest claim begun" // a guest's records are about to be given to the user
 	EventClaimed   = "guest claimed"     // a guest's records were given to the user
+
+	EventNumberChanged   = "number.changed"   // somebody else may have the number now: sign-ins ask for another proof
+	EventNumberConfirmed = "number.confirmed" // the application has had that proof
 )
 
 // AuditRow is one thing that happened. Rows are only ever added; the database itself refuses to change them, and to

@@ -36,6 +36,9 @@ func (s *Store) accept(ctx context.Context, a bot.Accepted, allowed func(context
 		if err := notePushName(ctx, q, a, s.now()); err != nil {
 			return err
 		}
+		if err := noteIdentity(ctx, q, a, s.now()); err != nil {
+			return err
+		}
 		_, err = addJob(ctx, q, a.Job, "", s.now())
 		return err
 	})

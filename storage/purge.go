@@ -29,7 +29,7 @@ func DefaultRetention() Retention {
 
 // Purged counts what a purge removed.
 type Purged struct {
-	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Audit int64
+	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Identities, Audit int64
 }
 
 // purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
@@ -60,6 +60,8 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 			(SELECT chat FROM chats WHERE human_at < $1 ORDER BY human_at LIMIT $2)`},
 		{&p.PushNames, r.Chats, `DELETE FROM push_names WHERE at < $1 AND number IN
 			(SELECT number FROM push_names WHERE at < $1 ORDER BY at LIMIT $2)`},
+		{&p.Identities, r.Audit, `DELETE FROM identities WHERE at < $1 AND number IN
+			(SELECT number FROM identities WHERE at < $1 ORDER BY at LIMIT $2)`},
 		{&p.Cases, r.Cases, `DELETE FROM cases WHERE id IN
 			(SELECT id FROM cases WHERE state = 'closed' AND closed_at < $1 ORDER BY closed_at LIMIT $2)`},
 	}

@@ -81,6 +81,11 @@ func (s *Store) RecordSignIn(ctx context.Context, in auth.SignIn) error {
 
 // appendSignIn writes the audit row and the jobs of a sign-in, and says whether any job is new.
 func (s *Store) appendSignIn(ctx context.Context, q querier, in auth.SignIn, reply string) (added bool, err error) {
+	if in.Changed != "" {
+		if err := changed(ctx, q, in.Number, in.Changed, s.now()); err != nil {
+			return false, err
+		}
+	}
 	err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
 		ReplyID: reply, IntentID: in.Intent, Detail: signInDetail(in)})
 	if err != nil {

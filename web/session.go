@@ -19,9 +19,10 @@ type sessionReport struct {
 	SignedIn  bool      `json:"signedIn"`
 	UserID    string    `json:"userId"`
 	Roles     []string  `json:"roles"`
-	Patient   string    `json:"patient"`            // pending, linked or review
-	Notice    string    `json:"notice,omitempty"`   // what to tell the user about a Patient in review, in their language
-	CreatedAt time.Time `json:"createdAt,omitzero"` // absent when not known
+	Patient   string    `json:"patient"`                  // pending, linked or review
+	Notice    string    `json:"notice,omitempty"`         // what to tell the user about a Patient in review, in their language
+	StepUp    bool      `json:"stepUpRequired,omitempty"` // somebody else may have the number: ask for another proof
+	CreatedAt time.Time `json:"createdAt,omitzero"`       // absent when not known
 }
 
 // session tells a program who is signed in. Nobody: 401 with a body that SuperTokens' front-end libraries know.
@@ -57,7 +58,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept-Language")
 	}
 	writeJSON(w, http.StatusOK, sessionReport{
-		SignedIn: true, UserID: who.UserID, Roles: roles, Patient: patient, Notice: notice, CreatedAt: who.CreatedAt.UTC(),
+		SignedIn: true, UserID: who.UserID, Roles: roles, Patient: patient, Notice: notice, StepUp: who.StepUp, CreatedAt: who.CreatedAt.UTC(),
 	})
 }
 

@@ -30,7 +30,9 @@ type Config struct {
 	HTTP *http.Client
 	// Intake takes what arrives.
 	Intake Intake
-	Log    zerolog.Logger
+	// Identities is told of numbers that may have a new owner. Nil: nobody is.
+	Identities Identities
+	Log        zerolog.Logger
 	// MayConnect is asked before each connection that Run opens, so that a process which has lost the line to another
 	// one does not take the connection from it. While it answers with an error the line stays Connecting, shows the
 	// error's text, which must name nobody, and asks again later. Nil: it always may.

@@ -58,7 +58,7 @@ func (c *Client) hand(ctx context.Context, s *session, e *events.Message) (err e
 	case known:
 		return wrap("hand over a message", c.cfg.Intake.Receive(ctx, bot.Message{
 			ID: e.Info.ID, From: o.number, Chat: chatAddress(e.Info.Chat), Text: textOf(e.Message),
-			SentAt: e.Info.Timestamp, PushName: e.Info.PushName,
+			SentAt: e.Info.Timestamp, Hidden: hiddenOf(e.Info.Sender, e.Info.SenderAlt), PushName: e.Info.PushName,
 		}))
 	case e.Info.Sender.Server == types.HiddenUserServer:
 		return wrap("hand over a stranger's message", c.cfg.Intake.ReceiveStranger(ctx, bot.Stranger{

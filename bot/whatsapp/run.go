@@ -121,11 +121,15 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh 
 	}
 }
 
-// handler is what whatsmeow calls with every event. Only messages are answered with more than yes.
+// handler is what whatsmeow calls with every event. Only what must be committed is answered with more
+// than yes.
 func (c *Client) handler(line context.Context, s *session) func(any) bool {
 	return func(evt any) bool {
-		if m, ok := evt.(*events.Message); ok {
-			return c.take(line, s, m)
+		switch e := evt.(type) {
+		case *events.Message:
+			return c.take(line, s, e)
+		case *events.IdentityChange:
+			return c.takeChange(line, s, e)
 		}
 		if matters(evt) {
 			s.mail.put(evt)

@@ -123,11 +123,12 @@ func (c Config) contacts() bool {
 
 // LoginConfig is what starts a login and how often.
 type LoginConfig struct {
-	Phrases     []string      `yaml:"phrases"      env:"PHRASES"      envSeparator:"|" validate:"min=1,max=20,dive,required,max=200"`
-	StaleAfter  time.Duration `yaml:"stale_after"  env:"STALE_AFTER"  validate:"min=10s,max=10m"`
-	SilentAfter time.Duration `yaml:"silent_after" env:"SILENT_AFTER" validate:"gtefield=StaleAfter,max=48h"`
-	Coalesce    time.Duration `yaml:"coalesce"     env:"COALESCE"     validate:"min=0s,max=5m"`
-	Limits      LimitsConfig  `yaml:"limits"       envPrefix:"LIMITS_"`
+	Phrases      []string      `yaml:"phrases"      env:"PHRASES"      envSeparator:"|" validate:"min=1,max=20,dive,required,max=200"`
+	StaleAfter   time.Duration `yaml:"stale_after"  env:"STALE_AFTER"  validate:"min=10s,max=10m"`
+	SilentAfter  time.Duration `yaml:"silent_after" env:"SILENT_AFTER" validate:"gtefield=StaleAfter,max=48h"`
+	Coalesce     time.Duration `yaml:"coalesce"     env:"COALESCE"     validate:"min=0s,max=5m"`
+	DormantAfter time.Duration `yaml:"dormant_after" env:"DORMANT_AFTER" validate:"eq=0s|min=24h"`
+	Limits       LimitsConfig  `yaml:"limits"       envPrefix:"LIMITS_"`
 }
 
 // LimitsConfig are the budgets, kept across restarts.
@@ -213,7 +214,7 @@ func Default() Config {
 		},
 		Login: LoginConfig{
 			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},
-			StaleAfter: 2 * time.Minute, SilentAfter: 6 * time.Hour, Coalesce: 20 * time.Second,
+			StaleAfter: 2 * time.Minute, SilentAfter: 6 * time.Hour, Coalesce: 20 * time.Second, DormantAfter: 4380 * time.Hour,
 			Limits: LimitsConfig{
 				Number:     RateConfig{Burst: 5, Every: 3 * time.Minute},
 				NumberDay:  RateConfig{Burst: 20, Every: 72 * time.Minute},

@@ -26,6 +26,8 @@ func storageConfig(cfg Config, now func() time.Time) storage.Config {
 	return storage.Config{Engine: cfg.Storage.Engine, Dir: cfg.Storage.Dir, DSN: cfg.Storage.DSN.Reveal(), Now: now}
 }
 
+var _ whatsapp.Identities = (*storage.Store)(nil)
+
 // openLine opens the line's store and client; it does not connect.
 func openLine(ctx context.Context, a *App, intake whatsapp.Intake, mayConnect func(context.Context) error) (*whatsapp.Client, error) {
 	cfg, err := lineConfig(a)
@@ -33,7 +35,7 @@ func openLine(ctx context.Context, a *App, intake whatsapp.Intake, mayConnect fu
 		return nil, err
 	}
 	cfg.DB, cfg.Dialect = a.store.LineDB()
-	cfg.Intake, cfg.MayConnect = intake, mayConnect
+	cfg.Intake, cfg.Identities, cfg.MayConnect = intake, a.store, mayConnect
 	return whatsapp.New(ctx, cfg)
 }
 
@@ -58,7 +60,7 @@ func authConfig(a *App) auth.Config {
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(),
-		Links: a.store, SignIns: a.store, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
 		Measure: a.measure(systemCore), Events: a.metrics,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
 	}
