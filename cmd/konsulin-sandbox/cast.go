@@ -10,6 +10,7 @@ import (
 	line "github.com/konsulin-care/konsulin-bot/bot/whatsapp"
 	"github.com/konsulin-care/konsulin-bot/internal/app"
 	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
+	"github.com/konsulin-care/konsulin-bot/sandbox/gateway"
 	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
 	"github.com/konsulin-care/konsulin-bot/sandbox/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
@@ -37,6 +38,7 @@ type around struct {
 	core    *supertokens.Server
 	fhir    *fhir.Server
 	omni    *omnichannel.Server
+	gateway *gateway.Server // nil: the bot hosts the link's page
 	status  func() line.Status
 	cases   func(context.Context) ([]app.CaseView, error)
 }
@@ -258,6 +260,9 @@ func (c *cast) hookCore() {
 				c.step(p, path, s[0], s[1], phone.Good)
 			}
 		})
+	}
+	if c.gateway != nil {
+		c.hookBeside()
 	}
 	c.core.After("/recipe/session", func() {
 		if p := c.asker(); p != nil {

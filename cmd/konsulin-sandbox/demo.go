@@ -13,6 +13,7 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
 	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
+	"github.com/konsulin-care/konsulin-bot/sandbox/gateway"
 	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
 	"github.com/konsulin-care/konsulin-bot/sandbox/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
@@ -26,6 +27,8 @@ import (
 type demoFlags struct {
 	page, bot, line, core string
 	fhir, omnichannel     string
+	gateway               string
+	beside                bool // the gateway hosts the link's page and consumes the code
 	data                  string
 	verbose               bool
 }
@@ -54,13 +57,15 @@ func newDemo() *cobra.Command {
 	cmd.Flags().StringVar(&f.core, "core", "127.0.0.1:0", "where the SuperTokens core listens")
 	cmd.Flags().StringVar(&f.fhir, "fhir", "127.0.0.1:0", "where the FHIR server listens")
 	cmd.Flags().StringVar(&f.omnichannel, "omnichannel", "127.0.0.1:0", "where the omnichannel webhook listens")
+	cmd.Flags().BoolVar(&f.beside, "beside-gateway", false, "a stand-in for an existing Konsulin API hosts the link's page and consumes the code; the bot only answers and notices")
+	cmd.Flags().StringVar(&f.gateway, "gateway", "127.0.0.1:8081", "where that stand-in listens")
 	cmd.Flags().StringVar(&f.data, "data", "", "empty or new directory for the bot's data (default: a temporary one, removed at the end)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the bot's log")
 	return cmd
 }
 
 func demo(ctx context.Context, f demoFlags, out, log io.Writer) (err error) {
-	for _, addr := range []string{f.page, f.bot, f.line, f.core, f.fhir, f.omnichannel} {
+	for _, addr := range []string{f.page, f.bot, f.line, f.core, f.fhir, f.omnichannel, f.gateway} {
 		if err := loopback(addr); err != nil {
 			return err
 		}
@@ -78,9 +83,9 @@ func demo(ctx context.Context, f demoFlags, out, log io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	_, _ = fmt.Fprintf(out, "\n  The phone:  http://%s\n  The bot:    http://%s\n\n  Send “%s”, then tap the link. Ctrl-C ends the demo.\n"+
+	_, _ = fmt.Fprintf(out, "\n  The phone:  http://%s\n  The bot:    http://%s\n%s\n  Send “%s”, then tap the link. Ctrl-C ends the demo.\n"+
 		"  As an operator, from another terminal:\n\n    KONSULIN_STORAGE_DIR=%s KONSULIN_WHATSAPP_NUMBER=+%s go run ./cmd/konsulin-bot jobs cases\n\n",
-		s.page.Addr(), f.bot, phrase, data, botNumber)
+		s.page.Addr(), f.bot, s.gatewayLine(), phrase, data, botNumber)
 	return s.run(ctx)
 }
 
@@ -154,7 +159,7 @@ func newStage(ctx context.Context, f demoFlags, data string, log io.Writer) (_ *
 		return nil, err
 	}
 	s.show, err = phone.New(phone.Config{
-		Phone: s.cast, Faults: s.cast, BotNumber: "+62 811-1000-2000", BotURL: "http://" + f.bot, Phrase: phrase, Log: zerolog.New(log),
+		Phone: s.cast, Faults: s.cast, BotNumber: "+62 811-1000-2000", BotURL: s.linksTo(f), Phrase: phrase, Log: zerolog.New(log),
 	})
 	return s, err
 }
@@ -173,6 +178,13 @@ func (s *stage) build(f demoFlags) (err error) {
 	}
 	if s.omni, err = omnichannel.New(omnichannel.Options{Addr: f.omnichannel}); err != nil {
 		return err
+	}
+	if f.beside {
+		if s.gateway, err = gateway.New(gateway.Options{
+			Addr: f.gateway, Core: s.core.URL(), FHIR: s.fhir.URL(), Omnichannel: s.omni.URL(),
+		}); err != nil {
+			return fmt.Errorf("the gateway: %w (choose another address with --gateway)", err)
+		}
 	}
 	s.account, err = s.line.NewAccount(botNumber, botLID)
 	return err
@@ -196,6 +208,9 @@ func (s *stage) config(f demoFlags, data string) app.Config {
 	cfg.Replies.OtherText = "reply"
 	cfg.Replies.HumanContact = "hello@konsulin.care"
 	cfg.Replies.EmergencyLine = "119 ext. 8"
+	if s.gateway != nil {
+		stepAside(&cfg, s.gateway.URL())
+	}
 	return cfg
 }
 
@@ -238,6 +253,9 @@ func (s *stage) close() error {
 	}
 	if s.bot != nil {
 		errs = append(errs, s.bot.Close())
+	}
+	if s.gateway != nil {
+		errs = append(errs, s.gateway.Close())
 	}
 	if s.omni != nil {
 		errs = append(errs, s.omni.Close())

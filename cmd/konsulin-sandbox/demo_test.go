@@ -73,6 +73,7 @@ func TestDemoRefusesEachAddressThatIsNotLoopback(t *testing.T) {
 		func(f *demoFlags) { f.page = "0.0.0.0:0" }, func(f *demoFlags) { f.bot = "0.0.0.0:0" },
 		func(f *demoFlags) { f.line = "0.0.0.0:0" }, func(f *demoFlags) { f.core = "0.0.0.0:0" },
 		func(f *demoFlags) { f.fhir = "0.0.0.0:0" }, func(f *demoFlags) { f.omnichannel = "0.0.0.0:0" },
+		func(f *demoFlags) { f.gateway = "0.0.0.0:0" },
 	} {
 		f := flags(t)
 		set(&f)
@@ -83,7 +84,7 @@ func TestDemoRefusesEachAddressThatIsNotLoopback(t *testing.T) {
 func flags(t *testing.T) demoFlags {
 	t.Helper()
 	return demoFlags{page: free(t), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", fhir: "127.0.0.1:0",
-		omnichannel: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "data")}
+		omnichannel: "127.0.0.1:0", gateway: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "data")}
 }
 
 func free(t *testing.T) string {

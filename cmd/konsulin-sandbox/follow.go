@@ -39,7 +39,7 @@ func (c *cast) look() {
 			continue
 		}
 		p.trail.shown, p.trail.known = true, now
-		for _, card := range now.cards(p.ID) {
+		for _, card := range now.cards(p.ID, c.shared(p, now)) {
 			c.tell(card)
 		}
 		c.follow(p, was, now)
@@ -51,6 +51,9 @@ func (c *cast) follow(p *person, was, now records) {
 	switch {
 	case now.linked() && !was.linked():
 		title, detail := arrival(was, now)
+		if c.gateway != nil {
+			title, detail = besideArrival(was)
+		}
 		c.step(p, "patient", title, detail, phone.Good)
 		p.trail.linked, p.trail.waiting, p.trail.asked = c.flowOf(p), false, 0
 		if now.chatwoot == "" && c.out["omnichannel"] {
@@ -78,7 +81,11 @@ func (c *cast) signedIn(p *person) {
 		return
 	}
 	p.trail.signed, p.trail.asked = flow, 0
-	c.step(p, "session", "A session is made", "The follow-up jobs were recorded before it.", phone.Good)
+	detail := "The follow-up jobs were recorded before it."
+	if c.gateway != nil {
+		detail = "By the gateway; the bot will notice."
+	}
+	c.step(p, "session", "A session is made", detail, phone.Good)
 	c.tell(phone.Event{Kind: phone.Status, User: p.ID, ID: "session", Title: "Session", Detail: "signed in", State: phone.Good})
 	switch {
 	case p.trail.linked == flow:

@@ -58,7 +58,7 @@ func patient(raw []byte, digits string) (records, bool) {
 	for _, i := range v.Identifier {
 		switch i.System {
 		case systemUserID:
-			users = append(users, i.Value[:min(len(i.Value), 8)]+"…")
+			users = append(users, shortID(i.Value))
 		case systemWhatsApp:
 			r.number = i.Value
 		case systemChatwoot:
@@ -76,18 +76,21 @@ func patient(raw []byte, digits string) (records, bool) {
 	return r, typed || r.number == digits
 }
 
+// shortID is as much of a user's id as the page shows.
+func shortID(id string) string { return id[:min(len(id), 8)] + "…" }
+
 // linked says that the Patient belongs to whoever proved to have the number.
 func (r records) linked() bool { return r.users != "" && r.number != "" }
 
-// cards are the records as the page shows them.
-func (r records) cards(user string) []phone.Event {
+// cards are the records as the page shows them. shared: the Patient is theirs by a gateway.
+func (r records) cards(user string, shared bool) []phone.Event {
 	about := r.ref + ", version " + r.version
 	switch {
 	case r.ref == "":
 		about = "No Patient has this number."
 	case r.users == "":
 		about += ", without a user"
-	case r.number == "":
+	case r.number == "" && !shared:
 		about += ", of somebody else"
 	}
 	inbox := "Contact " + r.contact

@@ -49,9 +49,12 @@ type viewer struct {
 }
 
 // watch runs a demo and opens its page.
-func watch(t *testing.T) *viewer {
+func watch(t *testing.T, change ...func(*demoFlags)) *viewer {
 	t.Helper()
 	v := &viewer{t: t, f: flags(t), asked: map[string]time.Time{}}
+	for _, f := range change {
+		f(&v.f)
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var err error
 	v.stage, err = newStage(ctx, v.f, v.f.data, t.Output())

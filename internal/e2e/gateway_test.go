@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const gatewayBase = "/api/v1/auth"
+const gatewayBase = gateway.APIBasePath
 
 // beside is a world in which a gateway hosts the pages and consumes the codes.
 type beside struct {

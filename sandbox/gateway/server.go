@@ -11,11 +11,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// Where the routes and the page are by default, as in production.
 const (
-	defaultAPIBase     = "/api/v1/auth"
-	defaultWebsiteBase = "/auth"
-	callTimeout        = 10 * time.Second // of one call to a server behind the gateway
+	APIBasePath     = "/api/v1/auth"
+	WebsiteBasePath = "/auth"
 )
+
+const callTimeout = 10 * time.Second // of one call to a server behind the gateway
 
 // Options configure a stand-in. Core is required; without FHIR or Omnichannel it leaves the others' records alone.
 type Options struct {
@@ -65,10 +67,10 @@ type Server struct {
 // New starts a stand-in. It is listening when New returns.
 func New(o Options) (*Server, error) {
 	if o.APIBasePath == "" {
-		o.APIBasePath = defaultAPIBase
+		o.APIBasePath = APIBasePath
 	}
 	if o.WebsiteBasePath == "" {
-		o.WebsiteBasePath = defaultWebsiteBase
+		o.WebsiteBasePath = WebsiteBasePath
 	}
 	if o.Now == nil {
 		o.Now = time.Now
