@@ -53,7 +53,7 @@ func (s *Service) followUps(in SignIn) ([]jobs.New, error) {
 	if !s.cfg.NoContact {
 		added = append(added, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, RunAt: at})
 	}
-	if in.Guest != "" {
+	if in.Guest != "" && !s.cfg.NoClaim {
 		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at})
 	}
 	return added, nil

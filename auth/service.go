@@ -62,6 +62,7 @@ type Config struct {
 	Elsewhere bool          // another program on the core consumes the codes; see Watch
 	Grace     time.Duration // how long follow-up jobs wait after a sign-in
 	NoContact bool          // the contact is another program's
+	NoClaim   bool          // so are the guest's records
 
 	Guest func(*http.Request) string // the guest id of the browser, empty for none; nil: nobody has one
 	Wake  func()                     // called after jobs were added; nil: nobody needs waking

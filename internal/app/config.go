@@ -16,6 +16,7 @@ type Config struct {
 	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
 	FHIR     FHIRConfig     `yaml:"fhir"     envPrefix:"FHIR_"`
 	Contact  ContactConfig  `yaml:"contact"  envPrefix:"CONTACT_"`
+	Guest    GuestConfig    `yaml:"guest"    envPrefix:"GUEST_"`
 	Login    LoginConfig    `yaml:"login"    envPrefix:"LOGIN_"`
 	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
 	Web      WebConfig      `yaml:"web"      envPrefix:"WEB_"`
@@ -121,6 +122,16 @@ func (c Config) contacts() bool {
 	return c.Contact.By == "bot" || c.Contact.By == "auto" && !c.Auth.elsewhere()
 }
 
+// GuestConfig is about people who are not signed in yet.
+type GuestConfig struct {
+	Claim string `yaml:"claim" env:"CLAIM" validate:"oneof=auto bot gateway"`
+}
+
+// claims says whether a sign-in gives the guest's records to the user by this program.
+func (c Config) claims() bool {
+	return c.Guest.Claim == "bot" || c.Guest.Claim == "auto" && !c.Auth.elsewhere()
+}
+
 // LoginConfig is what starts a login and how often.
 type LoginConfig struct {
 	Phrases      []string      `yaml:"phrases"      env:"PHRASES"      envSeparator:"|" validate:"min=1,max=20,dive,required,max=200"`
@@ -212,6 +223,7 @@ func Default() Config {
 			Auth: "none", Subject: "konsulin-bot", Timeout: 10 * time.Second, PerMinute: 50, DefaultName: "Konsulin user",
 			By: "auto",
 		},
+		Guest: GuestConfig{Claim: "auto"},
 		Login: LoginConfig{
 			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},
 			StaleAfter: 2 * time.Minute, SilentAfter: 6 * time.Hour, Coalesce: 20 * time.Second, DormantAfter: 4380 * time.Hour,

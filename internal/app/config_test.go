@@ -169,6 +169,16 @@ func TestElsewhereMayHaveTwoOrigins(t *testing.T) {
 	cfg, err = Load(write(t, minimal+domains+"elsewhere}\ncontact: {by: bot}"), nil)
 	require.NoError(t, err)
 	require.True(t, cfg.contacts())
+	require.False(t, cfg.claims(), "so are the guest's records")
+	_, err = Load(write(t, minimal+domains+"elsewhere}\nguest: {claim: bot}"), nil)
+	require.ErrorContains(t, err, "guest.claim: bot needs auth.consume: self")
+	_, err = Load(write(t, minimal+domains+"elsewhere}\nfhir: {telecom: e164}"), nil)
+	require.ErrorContains(t, err, "fhir.telecom: must be digits")
+	for claim, ours := range map[string]bool{"auto": true, "bot": true, "gateway": false} {
+		cfg, err = Load(write(t, minimal+"fhir: {telecom: e164}\nguest: {claim: "+claim+"}"), nil)
+		require.NoError(t, err)
+		require.Equal(t, ours, cfg.claims(), claim)
+	}
 	_, err = Load(write(t, minimal+"auth: {consume: nowhere}"), nil)
 	require.ErrorContains(t, err, "auth.consume:")
 }

@@ -83,6 +83,12 @@ func validateTogether(cfg Config) error {
 	if !cfg.Auth.elsewhere() && cfg.Auth.APIDomain != cfg.Auth.WebsiteDomain {
 		return errors.New("auth.website_domain: must equal auth.api_domain; the bot serves the pages and the API under one origin")
 	}
+	if cfg.Auth.elsewhere() && cfg.Guest.Claim == "bot" {
+		return errors.New("guest.claim: bot needs auth.consume: self; elsewhere the bot never sees the browser, so it knows of no guest")
+	}
+	if cfg.Auth.elsewhere() && fhir.Spelling(cfg.FHIR.Telecom) == fhir.E164 {
+		return errors.New("fhir.telecom: must be digits with auth.consume: elsewhere; the other program finds Patients by the digits and would make second ones")
+	}
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
 		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")
 	}

@@ -59,7 +59,7 @@ func authConfig(a *App) auth.Config {
 		AppName: cfg.AppName, APIDomain: cfg.APIDomain, WebsiteDomain: cfg.WebsiteDomain,
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
-		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(),
+		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(), NoClaim: !a.cfg.claims(),
 		Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
 		Measure: a.measure(systemCore), Events: a.metrics,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
