@@ -15,6 +15,7 @@ const (
 	limitedWindow  = time.Hour
 	coreDownWindow = 10 * time.Minute
 	failedWindow   = time.Hour
+	unclearWindow  = 6 * time.Hour
 )
 
 // noticeWait is how long a request that grew stale in the queue of its number waits for the line, to say so.
@@ -141,6 +142,11 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 	case errors.Is(err, ErrLinkSpent):
 		b.done(kindLogin, r, countSpent)
 		return nil
+	case errors.Is(err, ErrAccountUnclear):
+		return b.layAside(ctx, kindLogin, r, notice{
+			purpose: purposeFailed, reply: replyUnclear, data: strangerData{WayOut: b.cfg.WayOut},
+			once: Budget{Key: "unclear:" + r.Digits, Burst: 1, Every: unclearWindow},
+		}, refusedUnclear, err)
 	case jobs.IsPermanent(err):
 		return b.fail(ctx, kindLogin, r, err)
 	case err != nil:

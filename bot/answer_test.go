@@ -407,6 +407,27 @@ func TestWhatCanNeverBeDoneIsToldAndLaidAside(t *testing.T) {
 	require.Contains(t, w.sent[0].Text, "gangguan di pihak kami")
 }
 
+// TestAnUnclearAccountIsToldAndLaidAside: trying again would not help, so nobody is told that a link will come.
+func TestAnUnclearAccountIsToldAndLaidAside(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	n := number(t, 10)
+	w.coreDown = fmt.Errorf("as the core says: %w", ErrAccountUnclear)
+	w.receive(t, n, "A", tap)
+	w.run()
+	require.Equal(t, "dead", w.queue[0].state)
+	require.Equal(t, []string{"unclear"}, w.refused(n, "A"))
+	require.Len(t, w.seen(n.Digits()), 1)
+	require.Contains(t, w.sent[0].Text, "perlu kami perbaiki")
+	require.Contains(t, w.sent[0].Text, w.bot.cfg.WayOut)
+
+	w.wait(time.Hour, time.Minute)
+	w.receive(t, n, "B", tap)
+	w.run()
+	require.Equal(t, []string{"unclear"}, w.refused(n, "B"))
+	require.Len(t, w.sent, 1, "told once in a while")
+}
+
 func TestFailureIsToldWhenTheLineIsBack(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

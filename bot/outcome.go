@@ -24,6 +24,7 @@ const (
 	refusedHuman       = "human"         // a human is answering this chat
 	refusedDenied      = "denied"        // a command that the sender may not run
 	refusedFailed      = "failed"        // something answered that it can never be done
+	refusedUnclear     = "unclear"       // the number's account must be put right by a person first
 	refusedUnsendable  = "undeliverable" // the line says that it can never be sent
 	refusedMisdirected = "misdirected"   // no number where one must be: not accepted
 

@@ -26,6 +26,7 @@ func goldenData() map[string]any {
 		replyCoreDown: coreDownData{Minutes: 2},
 		replyOther:    otherData{Human: "+62 21 555 0100", Emergency: "119 ext. 8"},
 		replyStranger: strangerData{WayOut: "https://help.example/masuk"},
+		replyUnclear:  strangerData{WayOut: "https://help.example/masuk"},
 		replyHelp:     helpData{Commands: []helpLine{{"/help", "one"}, {"/whoami", "two"}}},
 		replyWhoami:   whoamiData{Number: "+62 812-3456-••••", Level: "support", Language: "xx"},
 	}

@@ -33,6 +33,9 @@ type Links interface {
 // ErrLinkSpent says that the link made for a reply id cannot be used any more.
 var ErrLinkSpent = errors.New("the link of this reply is spent")
 
+// ErrAccountUnclear says that a person must put the number's account right before a link can be made.
+var ErrAccountUnclear = errors.New("the number's account must be put right before it gets a link")
+
 // Accepted is an incoming message with the job that will answer it. Job.Key is the id that the answer will carry (see
 // [ReplyID]): it ties the message to its link.
 type Accepted struct {

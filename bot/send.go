@@ -83,13 +83,16 @@ func (b *Bot) done(kind string, r request, outcome string) {
 // fail ends a message that can never be answered as it should: the user is told, if possible, and the job is laid aside
 // for a person to look at.
 func (b *Bot) fail(ctx context.Context, kind string, r request, cause error) error {
-	_, err := b.tell(ctx, r, notice{
+	return b.layAside(ctx, kind, r, notice{
 		purpose: purposeFailed, reply: replyFailed, once: Budget{Key: "failed:" + r.sender(), Burst: 1, Every: failedWindow},
-	})
-	if err != nil && !jobs.IsPermanent(err) {
+	}, refusedFailed, cause)
+}
+
+func (b *Bot) layAside(ctx context.Context, kind string, r request, n notice, reason string, cause error) error {
+	if _, err := b.tell(ctx, r, n); err != nil && !jobs.IsPermanent(err) {
 		return b.later(r, err)
 	}
-	if err := b.refuse(ctx, kind, r, refusedFailed); err != nil {
+	if err := b.refuse(ctx, kind, r, reason); err != nil {
 		return err
 	}
 	return jobs.Permanent(cause)

@@ -14,6 +14,7 @@ const (
 	replyLimited  = "limited"
 	replyCoreDown = "core_down"
 	replyFailed   = "failed"
+	replyUnclear  = "unclear"
 	replyOther    = "other"
 	replyStranger = "stranger"
 
@@ -65,6 +66,7 @@ func replyShapes(helpKeys []string) map[string]shape {
 	}
 	soon := link
 	soon.data, soon.contains = linkData{URL: url, Number: "+62 812-3456-••••", Minutes: 1}, nil
+	wayOut := sample{data: strangerData{WayOut: url}, contains: []string{url}, fields: "{{.WayOut}}"}
 	shapes := map[string]shape{
 		replyLink:     {samples: []sample{link, soon}},
 		replyStale:    bare,
@@ -75,9 +77,8 @@ func replyShapes(helpKeys []string) map[string]shape {
 			data:     otherData{Human: "+62 21 555 0100", Emergency: "119 ext. 8"},
 			contains: []string{"+62 21 555 0100", "119 ext. 8"}, fields: "{{.Human}} and {{.Emergency}}",
 		}}},
-		replyStranger: {samples: []sample{{
-			data: strangerData{WayOut: url}, contains: []string{url}, fields: "{{.WayOut}}",
-		}}},
+		replyStranger: {samples: []sample{wayOut}},
+		replyUnclear:  {samples: []sample{wayOut}},
 		replyHelp: {samples: []sample{{
 			data:     helpData{Commands: []helpLine{{Name: "/one", Help: "first"}, {Name: "/two", Help: "second"}}},
 			contains: []string{"/one", "first", "/two", "second"}, fields: "{{.Name}} and {{.Help}} of {{.Commands}}",

@@ -224,8 +224,11 @@ var _ bot.Links = links{}
 // CreateLink implements [bot.Links].
 func (l links) CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (string, time.Time, error) {
 	url, expires, err := l.auth.CreateLink(ctx, n, replyID, requested)
-	if errors.Is(err, auth.ErrLinkSpent) {
+	switch {
+	case errors.Is(err, auth.ErrLinkSpent):
 		err = fmt.Errorf("%w: %w", bot.ErrLinkSpent, err)
+	case errors.Is(err, auth.ErrOtherSpelling):
+		err = fmt.Errorf("%w: %w", bot.ErrAccountUnclear, err)
 	}
 	return url, expires, err
 }

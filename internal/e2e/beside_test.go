@@ -92,6 +92,25 @@ func TestACodeThatTheGatewayDeletesIsNoSignIn(t *testing.T) {
 	v.noticed(v.signIn(v.requestLink(siti)), 1)
 }
 
+// TestANumberThatTheCoreHoldsWithAPlusGetsNoLink: a link would make a second user of one person. The user reads where to get
+// help instead of waiting for a link, and gets one when the account is put right.
+func TestANumberThatTheCoreHoldsWithAPlusGetsNoLink(t *testing.T) {
+	t.Parallel()
+	v := newBeside(t, storage.SQLite, nil)
+	v.startOutside()
+	siti := v.user()
+	plus := v.mint("+" + siti.Phone())
+	br := newBrowser(t, v.gateway.URL())
+	a := br.do(t, http.MethodPost, gatewayBase+"/signinup/code/consume", map[string]string{"preAuthSessionId": plus.PreAuthSessionID, "linkCode": plus.Code})
+	require.Equal(t, "OK", a.status(), a.Text)
+	_, err := siti.Text(t.Context(), v.account, phrase)
+	require.NoError(t, err)
+	require.Contains(t, v.next(siti), v.cfg.Replies.WayOut)
+	require.Eventually(t, func() bool { return v.count("SELECT count(*) FROM jobs WHERE kind = 'login.answer' AND state = 'dead'") == 1 },
+		time.Minute, 20*time.Millisecond, "laid aside for a person, and not tried again")
+	require.Zero(t, v.count("SELECT count(*) FROM links"))
+}
+
 // TestKillInTheWatchingWindow kills the bot with SIGKILL while it notices a sign-in: when it has seen that the code is gone,
 // when it has found the session, between its intent and its record, and while nobody watches. The next life records it
 // once.

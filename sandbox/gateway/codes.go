@@ -137,7 +137,7 @@ func (s *Server) consumeCode(c *call) (any, error) {
 
 // registered makes the records of somebody who has just confirmed, now or, with the option Late, after the answer.
 func (s *Server) registered(ctx context.Context, u account) (ref string, err error) {
-	who := contact{phone: u.PhoneNumber, email: u.Email}
+	who := contact{phone: strings.TrimPrefix(u.PhoneNumber, "+"), email: u.Email}
 	if s.o.Late == nil {
 		return s.register(ctx, who, u.ID)
 	}
