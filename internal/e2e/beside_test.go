@@ -106,7 +106,9 @@ func TestANumberThatTheCoreHoldsWithAPlusGetsNoLink(t *testing.T) {
 	_, err := siti.Text(t.Context(), v.account, phrase)
 	require.NoError(t, err)
 	require.Contains(t, v.next(siti), v.cfg.Replies.WayOut)
-	require.Eventually(t, func() bool { return v.count("SELECT count(*) FROM jobs WHERE kind = 'login.answer' AND state = 'dead'") == 1 },
+	require.Eventually(t, func() bool {
+		return v.count("SELECT count(*) FROM jobs WHERE kind = 'login.answer' AND state = 'dead'") == 1
+	},
 		time.Minute, 20*time.Millisecond, "laid aside for a person, and not tried again")
 	require.Zero(t, v.count("SELECT count(*) FROM links"))
 }
