@@ -3,16 +3,15 @@ package contact
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/konsulin-care/konsulin-bot/internal/webhook"
 )
 
 // Kind is how a caller proves who it is.
@@ -29,11 +28,8 @@ const (
 // tokenLife is how long a token is good for.
 const tokenLife = 5 * time.Minute
 
-// Limits below which a secret is no secret.
-const (
-	minRSABits     = 2048
-	minSecretBytes = 24
-)
+// minRSABits is the size below which a key is no secret.
+const minRSABits = 2048
 
 // Auth is a kind and what the kind needs.
 type Auth struct {
@@ -45,7 +41,7 @@ type Auth struct {
 	Audience string // of JWT; may be empty
 
 	APIKey string // of APIKey
-	Secret string // of StandardWebhooks: whsec_<base64>
+	Secret string // of StandardWebhooks: whsec_<base64>, or two of them while one takes the other's place
 }
 
 // authorizer adds the proof to the headers of one call.
@@ -126,23 +122,9 @@ func apiKey(a Auth) (authorizer, error) {
 }
 
 func signature(a Auth, now func() time.Time) (authorizer, error) {
-	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(a.Secret, "whsec_"))
-	if err != nil || len(secret) < minSecretBytes {
-		return nil, fmt.Errorf("standard_webhooks needs a secret whsec_<base64> of %d bytes or more", minSecretBytes)
-	}
-	signer, err := webhooks.NewWebhookRaw(secret)
+	signer, err := webhook.New(a.Secret)
 	if err != nil {
-		return nil, errors.New("the secret of standard_webhooks cannot be used")
+		return nil, fmt.Errorf("standard_webhooks: %w", err)
 	}
-	return func(h http.Header, id string, body []byte) error {
-		at := now()
-		signed, err := signer.Sign(id, at, body)
-		if err != nil {
-			return errors.New("the call cannot be signed with the configured secret")
-		}
-		h.Set(webhooks.HeaderWebhookID, id)
-		h.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
-		h.Set(webhooks.HeaderWebhookSignature, signed)
-		return nil
-	}, nil
+	return func(h http.Header, id string, body []byte) error { return signer.Sign(h, id, now(), body) }, nil
 }
