@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type MouseEvent, type ReactElement } from "react";
+import { CodeForm } from "./codeform.js";
 import type { AttemptState, Login, StartedLogin } from "./login.js";
 import { Styles } from "./styles.js";
 import { textsFor, type Language, type Texts } from "./texts.js";
@@ -13,7 +14,8 @@ export interface WhatsAppButtonProps {
   pollEvery?: number | undefined;
   /** Whether this browser is signed in by now, as by the link in another tab; asked when the person comes back. */
   isSignedIn?: (() => Promise<boolean>) | undefined;
-  onSignedIn?: (() => void) | undefined;
+  /** This browser is signed in now, by the link in another tab or by a code that was typed here. */
+  onSignedIn?: ((by: "link" | "code") => void) | undefined;
 }
 
 /**
@@ -59,6 +61,9 @@ export function WhatsAppButton(props: WhatsAppButtonProps): ReactElement {
           <li>{texts.nextLink}</li>
           <li>{texts.nextOpen}</li>
         </ol>
+      )}
+      {opened && started?.desktopCode && onSignedIn && (
+        <CodeForm login={login} texts={texts} onSignedIn={() => onSignedIn("code")} />
       )}
       <p data-konsulin="status" role="status">{state === "received" ? texts.received : ""}</p>
     </div>
@@ -134,14 +139,14 @@ function usePolling(login: Login, started: StartedLogin | undefined, every: numb
 }
 
 /** Notices, when the person comes back to this page, that the link has signed this browser in. */
-function useReturn(opened: boolean, isSignedIn?: () => Promise<boolean>, onSignedIn?: () => void): void {
+function useReturn(opened: boolean, isSignedIn?: () => Promise<boolean>, onSignedIn?: (by: "link") => void): void {
   useEffect(() => {
     if (!opened || !isSignedIn || !onSignedIn) return;
     let left = false;
     const look = (): void => {
       if (document.hidden) return;
       isSignedIn().then((yes) => {
-        if (yes && !left) onSignedIn();
+        if (yes && !left) onSignedIn("link");
       }, () => undefined);
     };
     document.addEventListener("visibilitychange", look);

@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactElement } from "react";
 import type { LinkState } from "./linkstate.js";
 import type { ConsumeFields } from "./login.js";
+import { NumberField } from "./numberfield.js";
 import { fill, type Texts } from "./texts.js";
 
 interface Props {
@@ -34,14 +35,8 @@ export function DigitsForm({ state, texts, submit }: Props): ReactElement {
   };
   return (
     <form onSubmit={send} noValidate>
-      <label data-konsulin="label" htmlFor={id}>{texts.digitsLabel}</label>
-      <input data-konsulin="input" id={id} ref={input} value={digits} inputMode="numeric" autoComplete="off" maxLength={4}
-        aria-describedby={id + "-hint"} aria-invalid={misshapen || wrong}
-        onChange={(event) => setDigits(event.target.value.replace(/[^0-9]/g, ""))} />
-      <p data-konsulin="hint" id={id + "-hint"}>
-        {misshapen && texts.digitsShape + " "}
-        {fill(texts.triesLeft, { count: view?.triesLeft ?? 0 })}
-      </p>
+      <NumberField id={id} label={texts.digitsLabel} length={4} value={digits} invalid={misshapen || wrong} input={input} onChange={setDigits}
+        hint={(misshapen ? texts.digitsShape + " " : "") + fill(texts.triesLeft, { count: view?.triesLeft ?? 0 })} />
       {view?.offer.guest && (
         <>
           <label data-konsulin="check">

@@ -78,6 +78,7 @@ function refused(state: LinkState, { refusal }: Extract<Told, { kind: "refused" 
       return { ...arrange({ ...view, door: "digits", triesLeft }, state.replace), alert: "digitsWrong" };
     case "new_link":
       return gone(state);
+    case "code_wrong": // not said of links
     case "try_again":
       // What went by itself is not repeated by itself.
       return { ...arrange(view, state.replace), ...(view.door === "self" && { step: "tap" }), alert: "notNow" };

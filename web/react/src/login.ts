@@ -12,6 +12,8 @@ export interface StartedLogin {
   reference?: string;
   /** When this login is over, in milliseconds since 1970. */
   expiresAt: number;
+  /** Whether the reply in the chat carries a code that can be typed here instead of opening the link. */
+  desktopCode: boolean;
 }
 
 /** How far the login of this browser is: all that a page may learn before the link is opened. */
@@ -55,7 +57,7 @@ export interface ConsumeFields {
   replaceSession?: boolean;
 }
 
-const reasons = ["digits_required", "digits_wrong", "signed_in_as_other", "new_link", "try_again"] as const;
+const reasons = ["digits_required", "digits_wrong", "signed_in_as_other", "code_wrong", "new_link", "try_again"] as const;
 
 /** Why a link was not confirmed, although it may still be. */
 export interface Refusal {
@@ -72,7 +74,13 @@ export function readRefusal(answer: unknown): Refusal | undefined {
   return refusal;
 }
 
-/** Login begins, polls and looks at links. It confirms none: that is for SuperTokens' SDK, see createWhatsAppLogin. */
+/** How a code from the chat was received; "gone": it does not work any more. */
+export type CodeAnswer = { status: "OK" } | { status: "gone" } | { status: "refused"; refusal: Refusal };
+
+/**
+ * Login begins a login, follows it, and looks at links. It confirms no link: that is for SuperTokens' SDK, see
+ * createWhatsAppLogin.
+ */
 export class Login {
   constructor(private readonly api: Api) {}
 
@@ -91,6 +99,7 @@ export class Login {
       url: text(body["url"]),
       text: text(body["text"]),
       expiresAt: Date.now() + count(body["expires_in"]) * 1000,
+      desktopCode: body["desktop_code"] === true,
     };
     // The address becomes a link on the page.
     if (body["status"] !== "OK" || !/^https?:\/\//.test(started.url)) {
@@ -104,6 +113,21 @@ export class Login {
   async state(signal?: AbortSignal): Promise<AttemptState> {
     const answer = await this.api.call("GET", "/login/attempt", signal && { signal });
     return oneOf<AttemptState>(fields(answer.body)["state"], ["waiting", "received", "expired"], "none");
+  }
+
+  /** Signs this browser in with the code that the chat's reply to its own login carries. */
+  async code(code: string, answers: Pick<ConsumeFields, "replaceSession"> = {}): Promise<CodeAnswer> {
+    const { status, body } = await this.api.call("POST", "/login/code", { body: { code, ...answers } });
+    const refusal = readRefusal(body);
+    if (refusal?.reason === "new_link") return { status: "gone" };
+    if (refusal) return { status: "refused", refusal };
+    switch (fields(body)["status"]) {
+      case "OK":
+        return { status: "OK" };
+      case "RESTART_FLOW_ERROR":
+        return { status: "gone" };
+    }
+    throw new ApiError("POST /login/code: an unexpected answer", status);
   }
 
   /** Looks at a link without using it. undefined: the API does not know such links, so they are somebody else's. */

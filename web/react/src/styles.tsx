@@ -20,6 +20,7 @@ const css = `
 [data-konsulin~="title"]:focus { outline: none; }
 [data-konsulin~="text"] { margin: 0 0 16px; font-size: 16px; color: #363636; overflow-wrap: anywhere; }
 [data-konsulin~="steps"] { margin: 16px 0 0; padding-left: 20px; font-size: 14px; color: #363636; }
+[data-konsulin~="code"] { margin-top: 20px; padding-top: 20px; border-top: 1px solid #d5d9df; }
 [data-konsulin~="status"] { margin: 16px 0 0; font-size: 14px; font-weight: 600; color: #0b6b4b; }
 [data-konsulin~="status"]:empty, [data-konsulin~="alert"]:empty { display: none; }
 [data-konsulin~="alert"] { margin: 0 0 16px; padding: 10px 14px; border-radius: 6px; font-size: 14px; color: #a3161f; background: #fff1ed; }

@@ -35,6 +35,13 @@ const en = {
   otherNo: "Stay signed in",
   working: "Signing in …",
   notNow: "Signing in did not work just now. Please try again in a moment.",
+  codeHelp: "Is your WhatsApp on another device? Type the code from the chat here. Never tell it to anybody.",
+  codeLabel: "Code from the chat",
+  codeSend: "Sign in with the code",
+  codeShape: "Please type six digits.",
+  codeWrong: "That is not the code.",
+  codeGone: "This code does not work any more. Send the message again to get a new one.",
+  codeOther: "Somebody else is signed in here. Press the button once more to sign them out and go on.",
 };
 
 export type Texts = typeof en;
@@ -76,6 +83,13 @@ const id: Texts = {
   otherNo: "Tetap masuk",
   working: "Sedang masuk …",
   notNow: "Belum berhasil masuk. Silakan coba lagi sebentar lagi.",
+  codeHelp: "WhatsApp Anda di perangkat lain? Ketik kode dari obrolan di sini. Jangan beri tahu siapa pun.",
+  codeLabel: "Kode dari obrolan",
+  codeSend: "Masuk dengan kode",
+  codeShape: "Ketik enam angka.",
+  codeWrong: "Itu bukan kodenya.",
+  codeGone: "Kode ini tidak berlaku lagi. Kirim pesannya lagi untuk mendapat kode baru.",
+  codeOther: "Ada orang lain yang masuk di sini. Tekan tombol sekali lagi untuk mengeluarkannya dan melanjutkan.",
 };
 
 export const languages = { en, id } as const;

@@ -62,7 +62,7 @@ export function createWhatsAppLogin(config: WhatsAppLoginConfig): WhatsAppLogin 
     login,
     guest,
     recipe: (own) => withLinks(own, current, () => claimQuietly(guest, config)),
-    components: components(config, login, (talk) => (current.talk = talk)),
+    components: components(config, login, guest, (talk) => (current.talk = talk)),
   };
 }
 
@@ -105,34 +105,36 @@ async function claimQuietly(guest: GuestSession, config: WhatsAppLoginConfig): P
   }
 }
 
-function components(config: WhatsAppLoginConfig, login: Login, talk: (with_: Conversation) => void): PasswordlessComponents {
+function components(
+  config: WhatsAppLoginConfig, login: Login, guest: GuestSession, talk: (with_: Conversation) => void,
+): PasswordlessComponents {
   const returnPath = (): string | undefined => config.returnPath?.() ?? pathFromAddress();
+  const button = (): ReactElement => (
+    <WhatsAppButton login={login} returnPath={returnPath()} language={config.language} texts={config.texts} isSignedIn={isSignedIn}
+      onSignedIn={(by) => void arrive(by === "code" ? claimQuietly(guest, config) : Promise.resolve(), returnPath())} />
+  );
   return {
-    PasswordlessEmailForm_Override: withButton(config, login, returnPath),
-    PasswordlessPhoneForm_Override: withButton(config, login, returnPath),
-    PasswordlessEmailOrPhoneForm_Override: withButton(config, login, returnPath),
-    PasswordlessEPComboEmailForm_Override: withButton(config, login, returnPath),
-    PasswordlessEPComboEmailOrPhoneForm_Override: withButton(config, login, returnPath),
+    PasswordlessEmailForm_Override: withButton(config, button),
+    PasswordlessPhoneForm_Override: withButton(config, button),
+    PasswordlessEmailOrPhoneForm_Override: withButton(config, button),
+    PasswordlessEPComboEmailForm_Override: withButton(config, button),
+    PasswordlessEPComboEmailOrPhoneForm_Override: withButton(config, button),
     PasswordlessLinkClickedScreen_Override: linkScreen(config, login, returnPath, talk),
   };
 }
 
 /** A form with the button, or the button alone. The forms differ in what they are given; all of it is handed on. */
 function withButton<Props extends object>(
-  config: WhatsAppLoginConfig, login: Login, returnPath: () => string | undefined,
+  config: WhatsAppLoginConfig, button: () => ReactElement,
 ): ComponentType<Props & { DefaultComponent: ComponentType<Props> }> {
   return function WithWhatsApp(props): ReactElement {
     const { DefaultComponent, ...rest } = props;
-    const button = (
-      <WhatsAppButton login={login} returnPath={returnPath()} language={config.language} texts={config.texts}
-        isSignedIn={isSignedIn} onSignedIn={reload} />
-    );
-    if (config.place === "instead") return button;
+    if (config.place === "instead") return button();
     return (
       <>
         <DefaultComponent {...(rest as unknown as Props)} />
         <p data-konsulin="or">{textsFor(config.language, config.texts).or}</p>
-        {button}
+        {button()}
       </>
     );
   };
@@ -142,9 +144,11 @@ function isSignedIn(): Promise<boolean> {
   return Session.doesSessionExist();
 }
 
-/** The SDK's sign-in page sends away whoever is signed in, and knows where to. */
-function reload(): void {
-  window.location.reload();
+/** Leaves the sign-in page. Without a path the SDK knows where to: its page sends away whoever is signed in. */
+async function arrive(claimed: Promise<void>, path: string | undefined): Promise<void> {
+  await claimed;
+  if (path === undefined) window.location.reload();
+  else window.location.assign(path);
 }
 
 function linkScreen(

@@ -1,6 +1,6 @@
 import { act, fireEvent, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Api } from "../src/api.js";
 import { WhatsAppButton } from "../src/button.js";
 import { Login } from "../src/login.js";
@@ -98,5 +98,59 @@ test("who comes back signed in, by the link in another tab, is noticed", async (
   expect(signedIn).not.toHaveBeenCalled();
   session = true;
   await act(async () => void document.dispatchEvent(new Event("visibilitychange")));
-  expect(signedIn).toHaveBeenCalledOnce();
+  expect(signedIn).toHaveBeenCalledExactlyOnceWith("link");
+});
+
+describe("a code from the chat", () => {
+  const codes: Response[] = [];
+  const signedIn = vi.fn();
+
+  async function openForm(): Promise<HTMLElement> {
+    codes.length = 0;
+    signedIn.mockClear();
+    api.on("POST /login/start", () => started({ reference: "K7QM2X", desktop_code: true }));
+    api.on("POST /login/code", () => codes.shift() ?? json({}, 500));
+    render(<WhatsAppButton login={login} language="en" pollEvery={60_000} onSignedIn={signedIn} />);
+    const link = await screen.findByRole("link");
+    expect(screen.queryByLabelText(texts.codeLabel)).toBeNull(); // nothing was sent yet
+    await userEvent.click(link);
+    return screen.findByLabelText(texts.codeLabel);
+  }
+
+  test("signs this browser in", async () => {
+    const input = await openForm();
+    codes.push(json({ status: "GENERAL_ERROR", reason: "code_wrong", triesLeft: 4 }), json({ status: "OK" }));
+    await userEvent.type(input, "12345{Enter}");
+    expect(screen.getByRole("alert").textContent).toBe(texts.codeShape);
+    expect(api.to("POST /login/code")).toHaveLength(0);
+    await userEvent.type(input, "6{Enter}");
+    expect(await screen.findByText(`${texts.codeWrong} Tries left: 4`)).toBeTruthy();
+    expect(signedIn).not.toHaveBeenCalled();
+    await userEvent.type(input, "654321{Enter}");
+    await vi.waitFor(() => expect(signedIn).toHaveBeenCalledExactlyOnceWith("code"));
+    expect(api.to("POST /login/code").map((call) => call.body)).toEqual([{ code: "123456" }, { code: "654321" }]);
+  });
+
+  test("replaces who is signed in here only when pressed again", async () => {
+    const input = await openForm();
+    codes.push(json({ status: "GENERAL_ERROR", reason: "signed_in_as_other" }), json({ status: "OK" }));
+    await userEvent.type(input, "123456{Enter}");
+    expect(await screen.findByText(texts.codeOther)).toBeTruthy();
+    await userEvent.type(input, "{Enter}");
+    await vi.waitFor(() => expect(signedIn).toHaveBeenCalled());
+    expect(api.to("POST /login/code").map((call) => call.body)).toEqual([{ code: "123456" }, { code: "123456", replaceSession: true }]);
+  });
+
+  test("that is dead, or an API that is away, is told", async () => {
+    const input = await openForm();
+    codes.push(json({ status: "RESTART_FLOW_ERROR" }), json({ status: "GENERAL_ERROR", reason: "new_link" }), json({}, 503));
+    await userEvent.type(input, "123456{Enter}");
+    expect(await screen.findByText(texts.codeGone)).toBeTruthy();
+    await userEvent.type(input, "{Enter}");
+    await vi.waitFor(() => expect(api.to("POST /login/code")).toHaveLength(2));
+    expect(await screen.findByText(texts.codeGone)).toBeTruthy();
+    await userEvent.type(input, "{Enter}");
+    expect(await screen.findByText(texts.notNow)).toBeTruthy();
+    expect(signedIn).not.toHaveBeenCalled();
+  });
 });
