@@ -101,9 +101,9 @@ func (s *Server) check(a attempt) (d *device, no object, err error) {
 
 // signInUp finds or makes the user of a contact. Somebody who has another contact too loses that one's codes.
 func (s *Server) signInUp(who contact) (*user, bool) {
-	u := s.core.byPhone[who.phone]
-	if who.email != "" {
-		u = s.core.byEmail[who.email]
+	u := s.core.byPhone[who.phone.value]
+	if who.email.given {
+		u = s.core.byEmail[who.email.value]
 	}
 	if u == nil {
 		u = &user{id: uuid(), phone: who.phone, email: who.email, joined: s.now()}
@@ -138,9 +138,9 @@ func (s *Server) listCodes(c *call) (object, error) {
 		case "preAuthSessionId":
 			one(value)
 		case "phoneNumber":
-			found = oldestFirst(s.core.devicesOf(contact{phone: normalPhone(value)}))
+			found = oldestFirst(s.core.devicesOf(contact{phone: given(normalPhone(value))}))
 		default:
-			found = oldestFirst(s.core.devicesOf(contact{email: normalEmail(value)}))
+			found = oldestFirst(s.core.devicesOf(contact{email: given(normalEmail(value))}))
 		}
 	}
 	list := make([]object, len(found))
@@ -170,12 +170,7 @@ func (s *Server) deviceJSON(d *device) object {
 		codes[i] = object{"codeId": c.id, "timeCreated": c.created.UnixMilli(), "codeLifetime": s.o.CodeLifetime.Milliseconds()}
 	}
 	o := object{"preAuthSessionId": d.hash, "failedCodeInputAttemptCount": d.failed, "codes": codes}
-	if d.of.phone != "" {
-		o["phoneNumber"] = d.of.phone
-	}
-	if d.of.email != "" {
-		o["email"] = d.of.email
-	}
+	o.contact(d.of.phone, d.of.email)
 	return o
 }
 
@@ -200,17 +195,13 @@ func (s *Server) removeCode(c *call) (object, error) {
 
 // removeCodes answers POST /recipe/signinup/codes/remove.
 func (s *Server) removeCodes(c *call) (object, error) {
-	email, hasEmail, err := c.maybeStr("email")
+	who, err := c.contact()
 	if err != nil {
 		return nil, err
 	}
-	number, hasNumber, err := c.maybeStr("phoneNumber")
-	if err != nil {
-		return nil, err
-	}
-	if !exactlyOne(hasEmail, hasNumber) {
+	if !exactlyOne(who.email.given, who.phone.given) {
 		return nil, bad("Please provide exactly one of email or phoneNumber")
 	}
-	s.core.dropAll(contact{phone: normalPhone(number), email: normalEmail(email)})
+	s.core.dropAll(who)
 	return ok(nil), nil
 }

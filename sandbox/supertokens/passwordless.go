@@ -11,7 +11,7 @@ import (
 )
 
 // contact is whom a code was made for: a number or an e-mail address.
-type contact struct{ phone, email string }
+type contact struct{ phone, email maybe }
 
 // device is one login attempt ("pre-auth session"). All its codes can be entered with its device id.
 type device struct {
@@ -89,7 +89,7 @@ func (s *Server) sweep() {
 
 // createCode answers POST /recipe/signinup/code.
 func (s *Server) createCode(c *call) (object, error) {
-	who, deviceID, err := c.whom()
+	who, existing, err := c.whom()
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +101,13 @@ func (s *Server) createCode(c *call) (object, error) {
 		return nil, bad("userInputCode cannot be an empty string.")
 	}
 	s.sweep()
-	if deviceID == "" {
+	if !existing.given {
 		key := random(32)
 		d := &device{hash: hashOf(key), salt: random(32), of: who}
 		s.core.add(d)
 		return s.issue(d, key, digits), nil
 	}
-	key, err := decode64(base64.RawStdEncoding, deviceID, "deviceId")
+	key, err := decode64(base64.RawStdEncoding, existing.value, "deviceId")
 	if err != nil {
 		return nil, err
 	}
@@ -122,23 +122,25 @@ func (s *Server) createCode(c *call) (object, error) {
 }
 
 // whom reads for whom a code is made: exactly one of a number, an address and a device that exists.
-func (c *call) whom() (who contact, deviceID string, err error) {
-	email, hasEmail, err := c.maybeStr("email")
-	if err != nil {
-		return who, "", err
+func (c *call) whom() (who contact, existing maybe, err error) {
+	if who, err = c.contact(); err != nil {
+		return who, existing, err
 	}
-	number, hasNumber, err := c.maybeStr("phoneNumber")
-	if err != nil {
-		return who, "", err
+	existing.value, existing.given, err = c.maybeStr("deviceId")
+	if err == nil && !exactlyOne(who.email.given, who.phone.given, existing.given) {
+		err = bad("Please provide exactly one of email, phoneNumber or deviceId")
 	}
-	deviceID, hasDevice, err := c.maybeStr("deviceId")
-	if err != nil {
-		return who, "", err
+	return who, existing, err
+}
+
+// contact reads a number and an address, either of which may be missing.
+func (c *call) contact() (who contact, err error) {
+	if who.email.value, who.email.given, err = c.maybeStr("email"); err != nil {
+		return who, err
 	}
-	if !exactlyOne(hasEmail, hasNumber, hasDevice) {
-		return who, "", bad("Please provide exactly one of email, phoneNumber or deviceId")
-	}
-	return contact{phone: normalPhone(number), email: normalEmail(email)}, deviceID, nil
+	who.phone.value, who.phone.given, err = c.maybeStr("phoneNumber")
+	who.email.value, who.phone.value = normalEmail(who.email.value), normalPhone(who.phone.value)
+	return who, err
 }
 
 // issue adds a code to a device; without digits it rolls them until they are new there.

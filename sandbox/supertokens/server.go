@@ -112,7 +112,7 @@ func (s *Server) Codes(phone string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, d := range s.core.devicesOf(contact{phone: normalPhone(phone)}) {
+	for _, d := range s.core.devicesOf(contact{phone: given(normalPhone(phone))}) {
 		for _, c := range d.codes {
 			if !s.expired(c) {
 				n++
@@ -144,7 +144,7 @@ func (s *Server) Users() []User {
 	defer s.mu.Unlock()
 	list := make([]User, 0, len(s.core.users))
 	for _, u := range s.core.users.sorted() {
-		list = append(list, User{ID: u.id, Phone: u.phone, Email: u.email, Joined: u.joined, Roles: s.core.rolesOf(u.id)})
+		list = append(list, User{ID: u.id, Phone: u.phone.value, Email: u.email.value, Joined: u.joined, Roles: s.core.rolesOf(u.id)})
 	}
 	return list
 }

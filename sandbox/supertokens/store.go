@@ -38,10 +38,19 @@ func newCore() *core {
 	}
 }
 
+// maybe is a number or an address that may be missing. To the core an empty one is one like any other.
+type maybe struct {
+	given bool
+	value string
+}
+
+func given(value string) maybe { return maybe{given: true, value: value} }
+
 // user is a user of the passwordless recipe.
 type user struct {
-	id, phone, email string
-	joined           time.Time
+	id           string
+	phone, email maybe
+	joined       time.Time
 }
 
 type userTable map[string]*user
@@ -64,13 +73,18 @@ func (t userTable) sorted() []*user {
 // json is a user as CDI 3.1 shows it.
 func (u *user) json() object {
 	o := object{"id": u.id, "timeJoined": u.joined.UnixMilli(), "tenantIds": []string{tenant}}
-	if u.email != "" {
-		o["email"] = u.email
-	}
-	if u.phone != "" {
-		o["phoneNumber"] = u.phone
-	}
+	o.contact(u.phone, u.email)
 	return o
+}
+
+// contact adds what there is of a number and an address.
+func (o object) contact(phone, email maybe) {
+	if phone.given {
+		o["phoneNumber"] = phone.value
+	}
+	if email.given {
+		o["email"] = email.value
+	}
 }
 
 // now is the core's clock: it counts milliseconds.

@@ -10,17 +10,21 @@ import (
 
 // index makes a user findable by number and address.
 func (c *core) index(u *user) {
-	if u.phone != "" {
-		c.byPhone[u.phone] = u
+	if u.phone.given {
+		c.byPhone[u.phone.value] = u
 	}
-	if u.email != "" {
-		c.byEmail[u.email] = u
+	if u.email.given {
+		c.byEmail[u.email.value] = u
 	}
 }
 
 func (c *core) unindex(u *user) {
-	delete(c.byPhone, u.phone)
-	delete(c.byEmail, u.email)
+	if u.phone.given {
+		delete(c.byPhone, u.phone.value)
+	}
+	if u.email.given {
+		delete(c.byEmail, u.email.value)
+	}
 }
 
 // getUser answers GET /recipe/user.
@@ -51,26 +55,17 @@ func (s *Server) getUser(c *call) (object, error) {
 	return ok(object{"user": u.json()}), nil
 }
 
-// change is a new value of a user's number or address; null takes the old one away.
-type change struct {
-	given bool
-	value string
-}
-
-func (c *call) change(name string, normal func(string) string) (change, error) {
-	raw, given := c.body[name]
-	if !given || isNull(raw) {
-		return change{given: given}, nil
+// change reads the new value of a user's number or address; null takes the old one away.
+func (c *call) change(name string, old maybe, normal func(string) string) (maybe, error) {
+	raw, there := c.body[name]
+	switch {
+	case !there:
+		return old, nil
+	case isNull(raw):
+		return maybe{}, nil
 	}
 	v, err := c.str(name)
-	return change{given: true, value: normal(v)}, err
-}
-
-func (ch change) of(old string) string {
-	if ch.given {
-		return ch.value
-	}
-	return old
+	return given(normal(v)), err
 }
 
 // updateUser answers PUT /recipe/user.
@@ -79,26 +74,27 @@ func (s *Server) updateUser(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	email, err := c.change("email", normalEmail)
-	if err != nil {
+	u, known := s.core.users[id]
+	if !known {
+		u = &user{} // what is asked for is checked all the same
+	}
+	next := *u
+	if next.email, err = c.change("email", u.email, normalEmail); err != nil {
 		return nil, err
 	}
-	phone, err := c.change("phoneNumber", normalPhone)
-	if err != nil {
+	if next.phone, err = c.change("phoneNumber", u.phone, normalPhone); err != nil {
 		return nil, err
 	}
-	u := s.core.users[id]
-	if u == nil {
+	if !known {
 		return status("UNKNOWN_USER_ID_ERROR"), nil
 	}
-	next := user{id: u.id, joined: u.joined, email: email.of(u.email), phone: phone.of(u.phone)}
-	if next.email == "" && next.phone == "" {
+	if !next.email.given && !next.phone.given {
 		return nil, bad("You cannot clear both email and phone number of a user")
 	}
-	if other := s.core.byEmail[next.email]; other != nil && other != u {
+	if other := s.core.byEmail[next.email.value]; next.email.given && other != nil && other != u {
 		return status("EMAIL_ALREADY_EXISTS_ERROR"), nil
 	}
-	if other := s.core.byPhone[next.phone]; other != nil && other != u {
+	if other := s.core.byPhone[next.phone.value]; next.phone.given && other != nil && other != u {
 		return status("PHONE_NUMBER_ALREADY_EXISTS_ERROR"), nil
 	}
 	s.core.rename(u, next)
@@ -149,11 +145,12 @@ const (
 
 // listUsers answers GET /users.
 func (s *Server) listUsers(c *call) (object, error) {
-	if err := recipes(c); err != nil {
+	passwordless, err := passwordlessAsked(c)
+	if err != nil {
 		return nil, err
 	}
-	order, given := c.query["timeJoinedOrder"]
-	if given && order != "ASC" && order != "DESC" {
+	order, named := c.query["timeJoinedOrder"]
+	if named && order != "ASC" && order != "DESC" {
 		return nil, bad("timeJoinedOrder can be either ASC OR DESC")
 	}
 	search := tagsOf(c)
@@ -169,10 +166,12 @@ func (s *Server) listUsers(c *call) (object, error) {
 		list = slices.DeleteFunc(list, func(u *user) bool { return !search.finds(u) })
 		return ok(object{"users": userList(list)}), nil
 	}
-	if list, err = afterToken(list, c.query["paginationToken"], order == "DESC"); err != nil {
-		return nil, err
+	if token, named := c.query["paginationToken"]; named {
+		if list, err = afterToken(list, token, order == "DESC"); err != nil {
+			return nil, err
+		}
 	}
-	if !passwordlessAsked(c) {
+	if !passwordless {
 		list = nil
 	}
 	if len(list) <= limit {
@@ -194,21 +193,28 @@ func userList(list []*user) []object {
 }
 
 // passwordlessAsked reports whether includeRecipeIds lets passwordless users through; the stand-in has no others.
-func passwordlessAsked(c *call) bool {
-	ids := c.query["includeRecipeIds"]
-	return ids == "" || strings.Contains(ids, "passwordless")
+func passwordlessAsked(c *call) (bool, error) {
+	named := false
+	asked := false
+	for _, id := range strings.Split(c.query["includeRecipeIds"], ",") {
+		if id = strings.TrimSpace(id); id == "" {
+			continue
+		}
+		if !slices.Contains(recipes(), strings.ToLower(id)) {
+			return false, bad("Unknown recipe ID: %s", id)
+		}
+		named = true
+		asked = asked || strings.EqualFold(id, "passwordless")
+	}
+	return asked || !named, nil
 }
 
-// recipes checks includeRecipeIds.
-func recipes(c *call) error {
-	for _, id := range strings.Split(c.query["includeRecipeIds"], ",") {
-		switch strings.TrimSpace(id) {
-		case "", "passwordless", "emailpassword", "thirdparty":
-		default:
-			return bad("Unknown recipe ID: %s", strings.TrimSpace(id))
-		}
+// recipes are all that the core knows, also those that have no users.
+func recipes() []string {
+	return []string{
+		"emailpassword", "thirdparty", "session", "emailverification", "jwt", "passwordless", "usermetadata", "userroles",
+		"useridmapping", "dashboard", "totp", "multitenancy", "accountlinking", "mfa",
 	}
-	return nil
 }
 
 func pageSize(c *call, search bool) (int, error) {
@@ -230,9 +236,6 @@ func pageSize(c *call, search bool) (int, error) {
 
 // afterToken cuts the list off before the user that the token names, who comes first.
 func afterToken(list []*user, token string, newestFirst bool) ([]*user, error) {
-	if token == "" {
-		return list, nil
-	}
 	raw, err := base64.StdEncoding.DecodeString(token)
 	id, at, found := strings.Cut(string(raw), ";")
 	ms, notNumber := strconv.ParseInt(at, 10, 64)
@@ -259,9 +262,9 @@ func tagsOf(c *call) search {
 func (q search) any() bool { return len(q.phones)+len(q.addresses) > 0 }
 
 func (q search) finds(u *user) bool {
-	byPhone := slices.ContainsFunc(q.phones, func(t string) bool { return strings.HasPrefix(u.phone, t) })
+	byPhone := slices.ContainsFunc(q.phones, func(t string) bool { return strings.HasPrefix(u.phone.value, t) })
 	byAddress := slices.ContainsFunc(q.addresses, func(t string) bool {
-		return strings.HasPrefix(u.email, t) || strings.Contains(u.email, "@"+t)
+		return strings.HasPrefix(u.email.value, t) || strings.Contains(u.email.value, "@"+t)
 	})
 	return (byPhone || len(q.phones) == 0) && (byAddress || len(q.addresses) == 0)
 }
@@ -278,7 +281,8 @@ func tags(raw string) []string {
 
 // countUsers answers GET /users/count.
 func (s *Server) countUsers(c *call) (object, error) {
-	if err := recipes(c); err != nil {
+	passwordless, err := passwordlessAsked(c)
+	if err != nil {
 		return nil, err
 	}
 	if !strings.EqualFold(c.query["includeAllTenants"], "true") {
@@ -287,7 +291,7 @@ func (s *Server) countUsers(c *call) (object, error) {
 		}
 	}
 	n := len(s.core.users)
-	if !passwordlessAsked(c) {
+	if !passwordless {
 		n = 0
 	}
 	return ok(object{"count": n}), nil
