@@ -105,15 +105,8 @@ func New(cfg Config) (*Service, error) {
 
 // Ping reads the CapabilityStatement: the server is there, speaks FHIR and takes our credentials.
 func (s *Service) Ping(ctx context.Context) error {
-	const op = "read capabilities"
-	a, err := s.api.do(ctx, request{op: op, method: http.MethodGet, path: "metadata"})
-	if err != nil {
-		return err
-	}
-	if kind, _, err := identityOf(a.body); err != nil || kind != "CapabilityStatement" {
-		return s.api.unexpected(op, "no CapabilityStatement (does fhir.base_url point to a FHIR server?)")
-	}
-	return nil
+	_, err := s.Capabilities(ctx)
+	return err
 }
 
 // Close gives back idle connections. Calls that are on their way end by themselves.

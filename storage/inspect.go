@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,11 @@ func (s *State) inspectFiles(ctx context.Context, dir string) error {
 
 func (s *State) inspectFile(ctx context.Context, db *sql.DB, own bool) error {
 	var found string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+	var lite sqlite3.Error
+	switch err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); {
+	case errors.As(err, &lite) && (lite.Code == sqlite3.ErrCorrupt || lite.Code == sqlite3.ErrNotADB):
+		found = lite.Error()
+	case err != nil:
 		return err
 	}
 	if found != "ok" && s.Damage == "" {
@@ -182,4 +187,38 @@ func pgConfig(dsn string) (*pgx.ConnConfig, error) {
 		config.RuntimeParams["application_name"] = "konsulin-bot"
 	}
 	return config, nil
+}
+
+// Querier is what [LookAtLine] gives: enough to read, and nothing to change.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// LookAtLine lets f read the WhatsApp library's own store, in the dialect that it is told. It makes nothing: when there
+// is no store, f is not called.
+func LookAtLine(c Config, f func(q Querier, dialect string) error) error {
+	if c.Engine == Postgres {
+		config, err := pgConfig(c.DSN)
+		if err != nil {
+			return err
+		}
+		db := stdlib.OpenDB(*config)
+		err = f(db, "postgres")
+		return withoutPassword(errors.Join(classify(err), db.Close()), config.Password)
+	}
+	if err := checkDir(c.Dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	db, err := openExisting(filepath.Join(c.Dir, lineFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(db, "sqlite3"), db.Close())
 }

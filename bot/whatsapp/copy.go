@@ -10,9 +10,15 @@ import (
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
+// reader is what reading the store takes.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // Linked lists the accounts in whatsmeow's store, the latest pairing first. It changes nothing: it neither makes nor
 // upgrades the store, and connects to nobody.
-func Linked(ctx context.Context, db *sql.DB, dialect string) ([]phone.Number, error) {
+func Linked(ctx context.Context, db reader, dialect string) ([]phone.Number, error) {
 	there, err := hasTable(ctx, db, dialect, "whatsmeow_device")
 	if err != nil || !there {
 		return nil, err
@@ -74,7 +80,7 @@ func Detach(ctx context.Context, db *sql.DB, dialect string) error {
 	return nil
 }
 
-func hasTable(ctx context.Context, db *sql.DB, dialect, table string) (bool, error) {
+func hasTable(ctx context.Context, db reader, dialect, table string) (bool, error) {
 	query := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
 	if dialect == "postgres" {
 		query = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass($1)"

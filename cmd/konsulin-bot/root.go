@@ -29,7 +29,6 @@ func exitCode(err error) int {
 }
 
 func newRoot(version string) *cobra.Command {
-	var path string
 	root := &cobra.Command{
 		Use:   "konsulin-bot",
 		Short: "Login with WhatsApp: a chat message in, a magic link out, a session in the browser",
@@ -39,23 +38,28 @@ func newRoot(version string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentFlags().StringVarP(&path, "config", "c", "config.yaml", "configuration file; without one, defaults and KONSULIN_… variables")
-	load := func(cmd *cobra.Command) (app.Config, error) { return loadConfig(cmd, path) }
+	root.PersistentFlags().StringP("config", "c", "config.yaml", "configuration file; without one, defaults and KONSULIN_… variables")
+	load := loader(loadConfig)
 	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load),
-		newHealth(load), newAudit(load), newMigrate(load), newBackup(load, version), newRestore(load), newVersion(version))
+		newHealth(load), newDoctor(load), newAudit(load), newMigrate(load), newBackup(load, version), newRestore(load), newVersion(version))
 	return root
 }
 
 type loader func(cmd *cobra.Command) (app.Config, error)
 
-// loadConfig reads the file; the default one may be absent, a named one may not.
-func loadConfig(cmd *cobra.Command, path string) (app.Config, error) {
-	if !cmd.Flags().Changed("config") {
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			path = ""
+// configPath is the file that is read; empty for none. The default one may be absent, a named one may not.
+func configPath(cmd *cobra.Command) string {
+	flag := cmd.Flag("config")
+	if !flag.Changed {
+		if _, err := os.Stat(flag.Value.String()); errors.Is(err, os.ErrNotExist) {
+			return ""
 		}
 	}
-	cfg, err := app.Load(path, os.Environ())
+	return flag.Value.String()
+}
+
+func loadConfig(cmd *cobra.Command) (app.Config, error) {
+	cfg, err := app.Load(configPath(cmd), os.Environ())
 	if err != nil {
 		return app.Config{}, usageError{err}
 	}

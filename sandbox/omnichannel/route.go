@@ -43,6 +43,11 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.Debug().Str("method", r.Method).Msg("stand-in for the omnichannel webhook: request")
 	known := r.URL.Path == synchronous || r.URL.Path == asynchronous
+	if known && r.Method == http.MethodHead {
+		w.Header().Set("Allow", http.MethodPost) // somebody looks whether there is somebody
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	if known {
 		s.count()
 		if canned, due := s.faults.instead(r.Context()); due {
