@@ -88,6 +88,8 @@ type bot struct {
 	dir     string // for everything; data is below it
 	dsn     string
 	listen  string
+	core    *supertokens.Server
+	env     []string // what is configured there and not in the file
 	runs    int
 }
 
@@ -99,7 +101,7 @@ func (w *world) newBot(engine string) *bot {
 		require.NoError(w, core.Close())
 		require.Empty(w, core.Unknown(), "requests that the core does not know")
 	})
-	bo := &bot{w: w, account: w.account(), engine: engine, dir: w.TempDir()}
+	bo := &bot{w: w, account: w.account(), engine: engine, dir: w.TempDir(), core: core}
 	bo.listen, err = freePort()
 	require.NoError(w, err)
 	require.NoError(w, os.Mkdir(bo.data(), 0o700))
@@ -156,7 +158,7 @@ func (bo *bot) serve() (*subject, time.Duration) {
 	dir, err := programs()
 	require.NoError(bo.w, err)
 	bo.runs++
-	p := start(bo.w.B, filepath.Join(bo.dir, fmt.Sprintf("log%d", bo.runs)), nil, filepath.Join(dir, "konsulin-sandbox"),
+	p := start(bo.w.B, filepath.Join(bo.dir, fmt.Sprintf("log%d", bo.runs)), bo.env, filepath.Join(dir, "konsulin-sandbox"),
 		"bot", "serve", "--line", bo.w.server.Addr(), "--root-key", bo.w.rootID, "--config", bo.config())
 	s := &subject{process: p, account: bo.account, url: "http://" + bo.listen, dsn: bo.dsn, fits: isLink}
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{}}
