@@ -40,7 +40,7 @@ func odd() Config {
 	cfg.Contact.By = "gateway"
 	cfg.Guest = GuestConfig{Claim: "gateway"}
 	cfg.Login = LoginConfig{
-		Phrases: []string{"odd phrase"}, StaleAfter: 61 * time.Second, SilentAfter: 62 * time.Second, Coalesce: 63 * time.Second,
+		Phrases: []string{"odd phrase"}, StaleAfter: 61 * time.Second, SilentAfter: 62 * time.Second, Coalesce: 63 * time.Second, DormantAfter: 64 * time.Hour,
 		Limits: LimitsConfig{Number: every(71), NumberDay: every(72), NewNumbers: every(73), Global: every(74)},
 	}
 	cfg.Replies = RepliesConfig{
@@ -77,7 +77,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
-		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, NoClaim: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store,
+		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, NoClaim: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: cfg.Login.DormantAfter,
 		Events: a.metrics,
 	}, got)
 
