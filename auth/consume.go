@@ -52,51 +52,94 @@ func (s *Service) consumePOST(
 		resp.RestartFlowError = &struct{}{} // our codes are links only
 		return resp, nil
 	}
-	guest := ""
-	if s.cfg.Guest != nil {
-		guest = s.cfg.Guest(options.Req)
-	}
 	// The browser may leave; a confirmation that has begun is brought to its end.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(options.Req.Context()), s.Settle())
 	defer cancel()
-	who, err := s.confirm(ctx, preAuthSessionID, *linkCode, guest)
+	v, err := s.arrive(ctx, options.Req, answersOf(options.Req.Context()))
 	if err != nil {
 		s.refused(err)
-	}
-	switch {
-	case errors.Is(err, errRestart):
-		resp.RestartFlowError = &struct{}{}
-		return resp, nil
-	case errors.Is(err, errSpent):
-		s.excuse(options.Res, ReasonNewLink)
-		return resp, nil
-	case err != nil:
-		s.excuse(options.Res, ReasonTryAgain)
+		s.sayWhyNot(options.Res, err)
 		return resp, nil
 	}
-	made, err := s.newSession(ctx, options.Req, options.Res, who)
+	done, err := s.signIn(ctx, options.Res, options.Req, v, preAuthSessionID, *linkCode)
 	if err != nil {
-		s.refused(because(refusedSession, err))
-		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
-		s.excuse(options.Res, ReasonNewLink)
+		s.sayWhyNot(options.Res, err)
 		return resp, nil
-	}
-	if s.cfg.Await != nil {
-		s.cfg.Await(ctx, who.ID)
 	}
 	resp.OK = &struct {
 		CreatedNewUser bool
 		User           plessmodels.User
 		Session        sessmodels.SessionContainer
-	}{who.isNew, who.User, made}
+	}{done.isNew, done.User, done.session}
 	return resp, nil
 }
 
+// arrive reads what the browser of a confirmation comes with.
+func (s *Service) arrive(ctx context.Context, r *http.Request, in answers) (visit, error) {
+	v, err := s.visitOf(ctx, r)
+	if err == nil {
+		v.person, err = s.bearerOf(ctx, r)
+	}
+	if err != nil {
+		s.log.Error().Err(err).Msg("sign-in: cannot find out what the browser comes with")
+		return visit{}, errTryAgain
+	}
+	v.answers = in
+	return v, nil
+}
+
+// signedIn is a confirmation that came to its end.
+type signedIn struct {
+	account
+	session sessmodels.SessionContainer
+}
+
+// signIn confirms a link for a browser and gives it a session in place of the one that it had. Its errors are those of
+// confirm, and are counted.
+func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit, preAuthSessionID, linkCode string) (signedIn, error) {
+	who, err := s.confirm(ctx, preAuthSessionID, linkCode, v)
+	if err != nil {
+		s.refused(err)
+		return signedIn{}, err
+	}
+	s.dropSession(ctx, v.person)
+	made, err := s.newSession(ctx, r, w, who)
+	if err != nil {
+		s.refused(because(refusedSession, err))
+		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
+		return signedIn{}, errSpent
+	}
+	s.finishAttempt(ctx, w, v.attempt)
+	if s.cfg.Await != nil {
+		s.cfg.Await(ctx, who.ID)
+	}
+	return signedIn{who, made}, nil
+}
+
+// sayWhyNot answers a confirmation that came to nothing.
+func (s *Service) sayWhyNot(w http.ResponseWriter, err error) {
+	var q *question
+	switch {
+	case errors.As(err, &q):
+		s.ask(w, q)
+	case errors.Is(err, errRestart):
+		writeJSON(w, http.StatusOK, map[string]string{"status": "RESTART_FLOW_ERROR"})
+	case errors.Is(err, errSpent):
+		s.excuse(w, ReasonNewLink)
+	default:
+		s.excuse(w, ReasonTryAgain)
+	}
+}
+
 // confirm turns the whole secret of a link into a recorded sign-in. It returns nil only to the one caller that may
-// have the session; errRestart when the link is of no use, errSpent when it was spent for nothing, and errTryAgain when
-// nothing is decided.
-func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode, guest string) (account, error) {
+// have the session; a question when the browser has to be asked something first, errRestart when the link is of no use,
+// errSpent when it was spent for nothing, and errTryAgain when nothing is decided.
+func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string, v visit) (account, error) {
 	link, err := s.presented(ctx, preAuthSessionID, linkCode)
+	if err != nil {
+		return account{}, err
+	}
+	with, err := s.pass(ctx, link, v)
 	if err != nil {
 		return account{}, err
 	}
@@ -106,7 +149,7 @@ func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode, guest
 		}
 	}
 	i := Intent{
-		ID: newID(), ReplyID: link.ReplyID, CodeID: link.CodeID, Number: link.Number, Guest: guest,
+		ID: newID(), ReplyID: link.ReplyID, CodeID: link.CodeID, Number: link.Number, Guest: with.bring, Apart: with.apart,
 		StartedAt: s.now(), ExpiresAt: link.ExpiresAt, PreAuth: preAuthSessionID,
 	}
 	s.claim(i.ID)
@@ -200,7 +243,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 		return err
 	}
 	in := SignIn{
-		Intent: i.ID, UserID: who.ID, NewUser: who.isNew, Number: i.Number, Guest: i.Guest,
+		Intent: i.ID, UserID: who.ID, NewUser: who.isNew, Number: i.Number, Guest: i.Guest, Apart: i.Apart,
 		At: s.now(), Reconciled: reconciled,
 	}
 	dormant, err := s.dormant(ctx, i.Number)
@@ -210,7 +253,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 	if dormant {
 		in.Changed = ChangedDormant
 	}
-	if in.Jobs, err = s.followUps(in); err != nil {
+	if in.Jobs, in.GuestJobs, err = s.followUps(in); err != nil {
 		return err
 	}
 	if err := s.signIns.RecordSignIn(ctx, in); err != nil {

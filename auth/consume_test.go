@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,10 +24,12 @@ const (
 )
 
 func TestConfirmedLinkSignsIn(t *testing.T) {
-	w := setup(t, func(c *auth.Config) { c.Guest = func(r *http.Request) string { return r.Header.Get("x-guest") } })
+	w := setup(t)
 	m := w.fresh()
 	b := w.browser()
-	a := b.consume(m, "st-auth-mode", "cookie", "x-guest", "a-guest")
+	guest := b.guest()
+	b.begin("")
+	a := b.present(m, nil)
 	require.Equal(t, http.StatusOK, a.status)
 	require.Equal(t, "OK", a.says("status"))
 	require.Equal(t, true, a.body["createdNewUser"])
@@ -43,13 +46,14 @@ func TestConfirmedLinkSignsIn(t *testing.T) {
 	require.True(t, s.NewUser)
 	require.False(t, s.Reconciled)
 	require.Equal(t, m.number, s.Number)
-	require.Equal(t, "a-guest", s.Guest)
-	require.Len(t, s.Jobs, 3)
+	require.Equal(t, guest, s.Guest)
+	require.Len(t, s.Jobs, 2)
+	require.Len(t, s.GuestJobs, 1)
 	serial := map[string]string{
 		auth.JobFHIRSync: "fhir:" + m.number.Digits(), auth.JobClaimGuest: "fhir:" + m.number.Digits(),
 		auth.JobContactSync: "contact:" + m.number.Digits(),
 	}
-	for _, j := range s.Jobs {
+	for _, j := range slices.Concat(s.Jobs, s.GuestJobs) {
 		require.Equal(t, s.Intent, j.Key)
 		require.Equal(t, serial[j.Kind], j.Serial)
 		var f auth.FollowUp
@@ -58,7 +62,7 @@ func TestConfirmedLinkSignsIn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, m.number, n)
 		require.Equal(t, id, f.UserID)
-		require.Equal(t, "a-guest", f.Guest)
+		require.Equal(t, guest, f.Guest)
 		require.True(t, f.NewUser)
 		require.True(t, f.At.Equal(s.At))
 	}
@@ -289,7 +293,7 @@ func TestUndecidedLinkWaitsUntilTheCoreMustBeDone(t *testing.T) {
 	a = w.browser().consume(m)
 	require.Equal(t, auth.ReasonTryAgain, a.says("reason"))
 	require.Equal(t, 1, w.proxy.count(consumeCode))
-	v, err := w.service.Link(context.Background(), m.preAuth)
+	v, err := w.service.Link(context.Background(), opener(t), m.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.ViewOpen, v.State)
 	w.clock.advance(coreTimeout * 2)
@@ -354,7 +358,7 @@ func TestSignInOutlivesItsBrowser(t *testing.T) {
 	m := w.fresh()
 	ctx, leave := context.WithCancel(context.Background())
 	w.proxy.set(func(p *proxy) { p.before[consumeCode] = leave })
-	body, err := json.Marshal(map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code})
+	body, err := json.Marshal(map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code, "digits": lastOf(m.number)})
 	require.NoError(t, err)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.web.URL+"/api/v1/auth/signinup/code/consume", strings.NewReader(string(body)))
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestPingSaysWhatIsWrong(t *testing.T) {
 func TestWrongAPIKey(t *testing.T) {
 	w := setup(t, func(c *auth.Config) { c.APIKey = "wrong-key-0123456789012" })
 	require.ErrorContains(t, w.service.Ping(context.Background()), "auth.api_key")
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 	require.ErrorContains(t, err, "auth.api_key")
 	require.NotContains(t, err.Error(), "wrong-key")
 	w.stop()
@@ -81,7 +81,7 @@ func TestHangingCoreHoldsNobodyLongerThanTheTimeout(t *testing.T) {
 			errs := make([]error, 30)
 			for i := range errs {
 				all.Go(func() {
-					_, _, errs[i] = w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+					_, errs[i] = w.service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 				})
 			}
 			all.Wait()
@@ -108,7 +108,7 @@ func TestCloseWaitsForAHangingCoreNoLongerThanTheTimeout(t *testing.T) {
 	w.proxy.set(func(p *proxy) { p.hang[create], p.before[create] = hang, func() { close(reached) } })
 	ctx, leave := context.WithCancel(context.Background())
 	go func() { <-reached; leave() }()
-	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t), time.Now())
+	_, err := w.service.CreateLink(ctx, asked(newNumber(t), newReply(t)))
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, calling(), "the call goes on without its caller")
 	closed := make(chan error, 1)
@@ -140,7 +140,7 @@ func TestStartsWithoutTheCore(t *testing.T) {
 	w.down()
 	w.stop()
 	w.start()
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 	require.ErrorContains(t, err, "cannot be reached")
 	w.proxy.up()
 	require.Equal(t, "OK", w.browser().consume(w.fresh()).says("status"))
@@ -164,7 +164,7 @@ func TestClosedServiceRefuses(t *testing.T) {
 	service := w.service
 	routes := service.Routes(http.NotFoundHandler())
 	w.stop()
-	_, _, err := service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+	_, err := service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 	require.ErrorContains(t, err, "closed")
 	require.Error(t, service.Ping(context.Background()))
 	require.NotNil(t, routes)
@@ -211,12 +211,12 @@ func TestManyAtOnce(t *testing.T) {
 		n, b := newNumber(t), w.browser()
 		all.Go(func() {
 			for range 3 {
-				link, _, err := w.service.CreateLink(context.Background(), n, newReply(t), time.Now())
+				link, err := w.service.CreateLink(context.Background(), asked(n, newReply(t)))
 				if err != nil {
 					t.Errorf("create link: %v", err)
 					return
 				}
-				if a := b.consume(taken(link)); a.says("status") != "OK" {
+				if a := b.consume(withNumber(taken(link.URL), n)); a.says("status") != "OK" {
 					t.Errorf("consume: %s", a.raw)
 				}
 				if a := b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "rid", "session"); a.status != http.StatusOK {

@@ -23,6 +23,9 @@ const (
 	refusedExpired   = "expired"
 	refusedWrongCode = "wrong_code" // the id is one of ours, the secret is not
 	refusedSealed    = "unreadable" // sealed with another key
+	refusedDigits    = "digits"     // the last digits were not given, or were wrong
+	refusedCode      = "code"       // likewise the code from the chat
+	refusedOther     = "other"      // somebody else is signed in, and was not asked
 	refusedTaken     = "taken"      // somebody else was faster
 	refusedCore      = "core"       // the core does not know the code any more
 	refusedUndecided = "undecided"  // nothing is decided: the core or the database did not answer

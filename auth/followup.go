@@ -36,25 +36,26 @@ func (f FollowUp) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "follow
 // FHIRSerial is the serial of all work on a number's resources: one at a time, in order, by whichever process.
 func FHIRSerial(n phone.Number) string { return "fhir:" + n.Digits() }
 
-// followUps are the jobs of a sign-in: one of each kind per intent, those for one number one after the other.
-func (s *Service) followUps(in SignIn) ([]jobs.New, error) {
+// followUps are the jobs of a sign-in: one of each kind per intent, those for one number one after the other. forGuest
+// are those that are only there when its guest becomes the user.
+func (s *Service) followUps(in SignIn) (always, forGuest []jobs.New, err error) {
 	digits := in.Number.Digits()
 	payload, err := json.Marshal(FollowUp{
 		Intent: in.Intent, UserID: in.UserID, Digits: digits, NewUser: in.NewUser, Guest: in.Guest, At: in.At,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("follow-up jobs: %w", err)
+		return nil, nil, fmt.Errorf("follow-up jobs: %w", err)
 	}
 	var at time.Time // at once
 	if s.cfg.Grace > 0 {
 		at = in.At.Add(s.cfg.Grace)
 	}
-	added := []jobs.New{{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at}}
+	always = []jobs.New{{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at}}
 	if !s.cfg.NoContact {
-		added = append(added, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, RunAt: at})
+		always = append(always, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, RunAt: at})
 	}
 	if in.Guest != "" && !s.cfg.NoClaim {
-		added = append(added, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at})
+		forGuest = append(forGuest, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at})
 	}
-	return added, nil
+	return always, forGuest, nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
@@ -23,9 +24,9 @@ func TestWhatAnotherProgramDoesLeavesNoJob(t *testing.T) {
 		{true, true, []string{JobFHIRSync}},
 	} {
 		s := &Service{cfg: Config{NoContact: c.noContact, NoClaim: c.noClaim}}
-		added, err := s.followUps(SignIn{Intent: "i", UserID: "u", Number: n, Guest: "a-guest"})
+		always, forGuest, err := s.followUps(SignIn{Intent: "i", UserID: "u", Number: n, Guest: "a-guest"})
 		require.NoError(t, err)
-		require.Equal(t, c.want, kindsOf(added))
+		require.Equal(t, c.want, kindsOf(slices.Concat(always, forGuest)))
 	}
 }
 

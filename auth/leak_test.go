@@ -84,8 +84,8 @@ func (p *probe) login() magic {
 // createLink tries to make a link of a new number.
 func (p *probe) createLink() magic {
 	n := newNumber(p.t)
-	link, _, err := p.service.CreateLink(context.Background(), n, newReply(p.t), time.Now())
-	m := withNumber(taken(link), n)
+	link, err := p.service.CreateLink(context.Background(), asked(n, newReply(p.t)))
+	m := withNumber(taken(link.URL), n)
 	p.errs = append(p.errs, err)
 	p.secrets = append(p.secrets, n.Digits(), n.Digits()[5:], m.url, m.code, m.preAuth, url.QueryEscape(m.preAuth))
 	return m
@@ -108,7 +108,7 @@ func (p *probe) breakEverything() {
 		for _, fault := range faults {
 			p.proxy.set(func(x *proxy) { fault(x, path) })
 			if m := p.createLink(); m.code != "" {
-				p.b.consume(m)
+				p.b.present(m, map[string]any{"digits": lastOf(m.number), "replaceSession": true})
 			}
 			p.b.do(http.MethodPost, "/api/v1/auth/session/refresh", nil, "authorization", "Bearer "+p.refresh)
 			p.reconcileLater()

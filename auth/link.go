@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,36 +22,65 @@ import (
 // carry it, so a new link needs a new request.
 var ErrLinkSpent = errors.New("the link of this reply is spent")
 
-// CreateLink makes the magic link of a number. It is idempotent per replyID while the link lives: called again after a
+// LinkRequest is a message that asks for a link.
+type LinkRequest struct {
+	Number    phone.Number
+	ReplyID   string    // the message id that will carry the link
+	Requested time.Time // when the user sent the request
+	Reference string    // of the login that the message names; empty: none
+}
+
+// NewLink is a link to send.
+type NewLink struct {
+	URL     string
+	Expires time.Time
+	Code    string // to type into the browser where the login began; empty: there is none
+}
+
+// Format keeps every verb of fmt from printing the link.
+func (NewLink) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(link)") }
+
+// CreateLink makes the magic link of a number. It is idempotent per reply id while the link lives: called again after a
 // crash it returns the same link. It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired.
-// requested is when the user sent the request. When it returns a link, all other codes of the number are dead at the core and in our records.
+// When it returns a link, all other codes of the number are dead at the core and in our records, and the login that the
+// message names, if it is this number's, is tied to the link.
 //
 // Calls for one number must come one at a time, and do: jobs are serial per number.
-func (s *Service) CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (link string, expires time.Time, err error) {
-	if n.IsZero() || replyID == "" {
-		return "", time.Time{}, errors.New("create link: a number and a reply id are needed")
+func (s *Service) CreateLink(ctx context.Context, r LinkRequest) (NewLink, error) {
+	if r.Number.IsZero() || r.ReplyID == "" {
+		return NewLink{}, errors.New("create link: a number and a reply id are needed")
 	}
-	rec, x, err := s.linkOf(ctx, n, replyID)
+	rec, x, err := s.linkOf(ctx, r.Number, r.ReplyID)
 	if errors.Is(err, ErrNotFound) {
-		rec, x, err = s.newLink(ctx, n, replyID, requested)
+		rec, x, err = s.newLink(ctx, r.Number, r.ReplyID, r.Requested)
 	}
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("create link: %w", err)
+		return NewLink{}, fmt.Errorf("create link: %w", err)
 	}
-	if !rec.Alone {
-		if s.cfg.Elsewhere {
-			if err := s.lookBefore(ctx, rec); err != nil {
-				return "", time.Time{}, fmt.Errorf("create link: %w", err)
-			}
-		}
-		if err := s.revokeOthers(ctx, rec); err != nil {
-			return "", time.Time{}, fmt.Errorf("create link: %w", err)
-		}
-		if err := s.links.LinkAlone(ctx, replyID); err != nil {
-			return "", time.Time{}, fmt.Errorf("create link: %w", err)
+	link := NewLink{URL: x.URL, Expires: rec.ExpiresAt}
+	if link.Code, err = s.tie(ctx, r); err != nil {
+		return NewLink{}, fmt.Errorf("create link: %w", err)
+	}
+	if rec.Alone {
+		return link, nil
+	}
+	if err := s.makeAlone(ctx, rec); err != nil {
+		return NewLink{}, fmt.Errorf("create link: %w", err)
+	}
+	return link, nil
+}
+
+// makeAlone kills the number's other codes.
+func (s *Service) makeAlone(ctx context.Context, rec LinkRecord) error {
+	if s.cfg.Elsewhere {
+		if err := s.lookBefore(ctx, rec); err != nil {
+			return err
 		}
 	}
-	return x.URL, rec.ExpiresAt, nil
+	if err := s.revokeOthers(ctx, rec); err != nil {
+		return err
+	}
+	return s.links.LinkAlone(ctx, rec.ReplyID)
 }
 
 // linkOf is the link that was made for this reply before, while it lives.
@@ -161,26 +191,6 @@ func (s *Service) linkURL(preAuthSessionID, linkCode string) string {
 	}
 	b.WriteString("#" + (&url.URL{Fragment: linkCode}).EscapedFragment())
 	return b.String()
-}
-
-// Link tells about an opened link without changing anything, here or at the core. Unknown links look expired.
-func (s *Service) Link(ctx context.Context, preAuthSessionID string) (LinkView, error) {
-	rec, err := s.links.LinkByPreAuth(ctx, hashOf(preAuthSessionID))
-	if errors.Is(err, ErrNotFound) {
-		return LinkView{State: ViewExpired}, nil
-	}
-	if err != nil {
-		return LinkView{}, fmt.Errorf("look up link: %w", err)
-	}
-	left := rec.ExpiresAt.Sub(s.now())
-	switch {
-	case rec.State == LinkConsumed:
-		return LinkView{State: ViewUsed}, nil
-	case rec.State == LinkRevoked || left <= 0:
-		return LinkView{State: ViewExpired}, nil
-	default: // one that is being consumed looks open: the next try will tell
-		return LinkView{State: ViewOpen, Masked: rec.Number.Masked(), Expires: left}, nil
-	}
 }
 
 func hashOf(preAuthSessionID string) string {

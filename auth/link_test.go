@@ -43,7 +43,7 @@ func TestLifetimeIsTheCoresAndTheClockOurs(t *testing.T) {
 		m := w.fresh()
 		require.False(t, m.expires.Before(before.Add(lifetime-time.Second)), "a link of a core whose clock is behind lives")
 		require.False(t, m.expires.After(w.clock.Now().Add(lifetime)), "and none outlives its code")
-		v, err := w.service.Link(context.Background(), m.preAuth)
+		v, err := w.service.Link(context.Background(), opener(t), m.preAuth)
 		require.NoError(t, err)
 		require.Equal(t, auth.ViewOpen, v.State)
 	}
@@ -59,7 +59,7 @@ func TestRetryKeepsTheLink(t *testing.T) {
 	require.Equal(t, m, w.link(m.number, m.reply), "also after a restart")
 	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"))
 	require.Equal(t, "OK", w.browser().consume(m).says("status"))
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(m.number, m.reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"), "a spent link is not replaced")
 }
@@ -87,7 +87,7 @@ func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
 			n, reply := newNumber(t), newReply(t)
 			w.core.createCode(n) // somebody else's, so that there is one to revoke
 			fault(w)
-			_, _, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
+			_, err := w.service.CreateLink(context.Background(), asked(n, reply))
 			require.Error(t, err)
 			require.NotErrorIs(t, err, auth.ErrLinkSpent)
 			require.NotContains(t, err.Error(), n.Digits())
@@ -126,7 +126,7 @@ func TestCodeWithAPartMissingIsNoLink(t *testing.T) {
 		require.NoError(t, err)
 		w.proxy.set(func(p *proxy) { p.garbage[create] = string(raw) })
 		reply := newReply(t)
-		_, _, err = w.service.CreateLink(context.Background(), newNumber(t), reply, time.Now())
+		_, err = w.service.CreateLink(context.Background(), asked(newNumber(t), reply))
 		_, lookedUp := w.store.LinkByReply(context.Background(), reply)
 		return lookedUp == nil, err
 	}
@@ -168,7 +168,7 @@ func TestNewerLinkSupersedesOlderOnes(t *testing.T) {
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(older).says("status"))
 	require.Equal(t, consumed, w.proxy.count("/recipe/signinup/code/consume"), "refused without asking the core")
 	require.Equal(t, "RESTART_FLOW_ERROR", w.core.consumeDirectly(old), "dead at the core, too")
-	_, _, err := w.service.CreateLink(context.Background(), n, old.reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(n, old.reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "OK", w.browser().consume(m).says("status"))
 }
@@ -177,10 +177,10 @@ func TestLinkThatDiedAtTheCoreIsNotSent(t *testing.T) {
 	w := setup(t)
 	n, reply := newNumber(t), newReply(t)
 	w.store.fail("LinkAlone", 1)
-	_, _, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(n, reply))
 	require.ErrorIs(t, err, errStoreAway)
 	w.core.revokeAll(n)
-	_, _, err = w.service.CreateLink(context.Background(), n, reply, time.Now())
+	_, err = w.service.CreateLink(context.Background(), asked(n, reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 }
 
@@ -188,7 +188,7 @@ func TestExpiredLinkIsSpent(t *testing.T) {
 	w := setup(t)
 	m := w.fresh()
 	w.clock.advance(time.Until(m.expires) + time.Second)
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(m.number, m.reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
 	require.Zero(t, w.proxy.count("/recipe/signinup/code/consume"))
@@ -201,7 +201,7 @@ func TestLinkSealedWithAnotherKeyIsSpent(t *testing.T) {
 	w.stop()
 	w.cfg.SealKey = bytes.Repeat([]byte{8}, 32)
 	w.start()
-	_, _, err := w.service.CreateLink(context.Background(), m.number, m.reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(m.number, m.reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(m).says("status"))
 }
@@ -209,11 +209,11 @@ func TestLinkSealedWithAnotherKeyIsSpent(t *testing.T) {
 func TestReplyOfAnotherNumberGetsNoLink(t *testing.T) {
 	w := setup(t)
 	m := w.fresh()
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), m.reply, time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(newNumber(t), m.reply))
 	require.Error(t, err)
-	_, _, err = w.service.CreateLink(context.Background(), phone.Number{}, newReply(t), time.Now())
+	_, err = w.service.CreateLink(context.Background(), asked(phone.Number{}, newReply(t)))
 	require.Error(t, err)
-	_, _, err = w.service.CreateLink(context.Background(), newNumber(t), "", time.Now())
+	_, err = w.service.CreateLink(context.Background(), asked(newNumber(t), ""))
 	require.Error(t, err)
 }
 
@@ -222,7 +222,7 @@ func TestLookingAtALinkChangesNothing(t *testing.T) {
 	m := w.fresh()
 	calls, writes := w.proxy.count(""), w.store.changes()
 	for range 20 {
-		v, err := w.service.Link(context.Background(), m.preAuth)
+		v, err := w.service.Link(context.Background(), opener(t), m.preAuth)
 		require.NoError(t, err)
 		require.Equal(t, auth.ViewOpen, v.State)
 		require.Equal(t, m.number.Masked(), v.Masked)
@@ -236,19 +236,19 @@ func TestLookingAtALinkChangesNothing(t *testing.T) {
 	require.Equal(t, writes, w.store.changes())
 
 	require.Equal(t, "OK", w.browser().consume(m).says("status"))
-	v, err := w.service.Link(context.Background(), m.preAuth)
+	v, err := w.service.Link(context.Background(), opener(t), m.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.LinkView{State: auth.ViewUsed}, v)
-	v, err = w.service.Link(context.Background(), "invented")
+	v, err = w.service.Link(context.Background(), opener(t), "invented")
 	require.NoError(t, err)
 	require.Equal(t, auth.LinkView{State: auth.ViewExpired}, v)
 	late := w.fresh()
 	w.clock.advance(time.Until(late.expires) + time.Second)
-	v, err = w.service.Link(context.Background(), late.preAuth)
+	v, err = w.service.Link(context.Background(), opener(t), late.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.LinkView{State: auth.ViewExpired}, v)
 	w.store.fail("LinkByPreAuth", 1)
-	_, err = w.service.Link(context.Background(), late.preAuth)
+	_, err = w.service.Link(context.Background(), opener(t), late.preAuth)
 	require.ErrorIs(t, err, errStoreAway)
 }
 
@@ -263,6 +263,6 @@ func TestCancelledCallerLeavesAtOnce(t *testing.T) {
 	defer close(hang)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() { <-reached; cancel(errors.New("enough")) }()
-	_, _, err := w.service.CreateLink(ctx, newNumber(t), newReply(t), time.Now())
+	_, err := w.service.CreateLink(ctx, asked(newNumber(t), newReply(t)))
 	require.ErrorIs(t, err, context.Canceled)
 }

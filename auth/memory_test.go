@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/auth/guest"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
@@ -25,6 +26,12 @@ type memory struct {
 	broken  map[string]int  // method → how many calls fail
 	lost    map[string]int  // method → how many calls do their work and then fail
 	reasons map[string]bool // of abandoned intents
+
+	guests   map[string]*guest.Record
+	apart    map[[2]string]bool // guest and user
+	keys     []guest.KeyRecord
+	attempts map[string]*auth.AttemptRecord
+	claims   map[string]auth.GuestClaim // by guest
 }
 
 type intent struct {
@@ -36,6 +43,8 @@ func newMemory() *memory {
 	return &memory{
 		links: map[string]*auth.LinkRecord{}, intents: map[string]*intent{}, jobs: map[string]jobs.New{},
 		broken: map[string]int{}, lost: map[string]int{}, reasons: map[string]bool{},
+		guests: map[string]*guest.Record{}, apart: map[[2]string]bool{}, attempts: map[string]*auth.AttemptRecord{},
+		claims: map[string]auth.GuestClaim{},
 	}
 }
 
@@ -186,7 +195,14 @@ func (m *memory) RecordSignIn(ctx context.Context, s auth.SignIn) error {
 		i.recorded = true
 		l.State, l.Sealed = auth.LinkConsumed, nil
 		m.audit = append(m.audit, s)
-		for _, j := range s.Jobs {
+		todo := s.Jobs
+		if m.upgrade(s.Guest, s.UserID, s.Intent) {
+			todo = slices.Concat(todo, s.GuestJobs)
+		}
+		if s.Apart != "" {
+			m.apart[[2]string{s.Apart, s.UserID}] = true
+		}
+		for _, j := range todo {
 			m.jobs[j.Kind+" "+j.Key] = j
 		}
 		return nil

@@ -40,6 +40,7 @@ type LinkRecord struct {
 	ExpiresAt   time.Time
 	State       LinkState
 	Alone       bool // the number's other codes have been revoked
+	Tries       int  // wrong guesses of the number's last digits
 }
 
 // OpenLink is what is watched of a link that another program consumes. It holds no secret.
@@ -67,6 +68,10 @@ type LinkStore interface {
 	// LinkVanished turns an open link into a revoked one without a seal and writes an audit row; ErrTaken when it is
 	// not open.
 	LinkVanished(ctx context.Context, replyID, reason string) error
+	// TryDigits admits one guess of the number's last digits and counts it when it is wrong, in one step, and answers how
+	// many wrong ones that makes; ErrTaken when there were limit of them before, or the link lives no more: then nobody
+	// may learn whether the guess was right.
+	TryDigits(ctx context.Context, replyID string, right bool, limit int) (wrong int, err error)
 }
 
 // Intent is the note written before a code is consumed, so that a crash in the middle forgets nobody.
@@ -75,7 +80,8 @@ type Intent struct {
 	ReplyID   string // of the link
 	CodeID    string
 	Number    phone.Number
-	Guest     string // guest id of the browser; empty: none
+	Guest     string // guest who is to become the user; empty: none
+	Apart     string // guest of the browser who is not; empty: none
 	StartedAt time.Time
 	ExpiresAt time.Time // of the link
 	PreAuth   string    // preAuthSessionId, to ask the core about the code; worthless without the link code
@@ -87,11 +93,13 @@ type SignIn struct {
 	UserID     string // SuperTokens user id
 	NewUser    bool
 	Number     phone.Number
-	Guest      string
+	Guest      string // guest who becomes the user, if it lives and need not stay apart from that user
+	Apart      string // guest who is to stay apart from the user
 	At         time.Time
 	Reconciled bool       // found after a crash, not seen by the browser that began it
 	Changed    string     // why somebody else may have the number, found at this sign-in; empty: nothing was
 	Jobs       []jobs.New // follow-up work, added in the same transaction
+	GuestJobs  []jobs.New // likewise, but only when Guest becomes the user
 }
 
 // SignInStore remembers sign-ins. Implemented by storage.
@@ -99,8 +107,8 @@ type SignInStore interface {
 	// BeginSignIn writes the intent and turns the link from open to consuming, or answers ErrTaken. Of any number of
 	// callers one wins.
 	BeginSignIn(ctx context.Context, i Intent) error
-	// RecordSignIn writes the audit row and the jobs, closes the intent and marks the link consumed (its seal is
-	// emptied), in one transaction. It answers ErrTaken when the intent is closed already, and also, closing it, when
+	// RecordSignIn writes the audit row and the jobs, upgrades or sets apart the guests, closes the intent and marks the
+	// link consumed (its seal is emptied), in one transaction. It answers ErrTaken when the intent is closed already, and also, closing it, when
 	// the sign-in of the link was recorded under another intent: a link is recorded once. An intent that somebody
 	// abandoned too early, such as a process with another clock, does not make a confirmed number forgotten: a
 	// sign-in that is not Reconciled is recorded all the same.

@@ -15,8 +15,12 @@ import (
 
 // Why the consume route answers GENERAL_ERROR.
 const (
-	ReasonTryAgain = "try_again" // nothing is decided yet: the same link may work in a moment
-	ReasonNewLink  = "new_link"  // the link is spent but no session was made
+	ReasonTryAgain    = "try_again"          // nothing is decided yet: the same link may work in a moment
+	ReasonNewLink     = "new_link"           // the link is spent but no session was made
+	ReasonDigits      = "digits_required"    // the last four digits of the number are wanted, with triesLeft
+	ReasonWrongDigits = "digits_wrong"       // they were others, with triesLeft
+	ReasonOther       = "signed_in_as_other" // somebody else is signed in here: replaceSession says that this is meant
+	ReasonWrongCode   = "code_wrong"         // the code from the chat was another, with triesLeft
 )
 
 // maxBody is the largest request body that the SDK's routes are given.
@@ -30,17 +34,41 @@ type access int
 const (
 	notOurs access = iota // the next handler
 	served                // the SDK
+	ours                  // this package
+	api                   // the next handler, and it is a part of the API
 	closed                // nobody: 404
 )
 
-// Routes serves SuperTokens' own paths below apiBasePath: consume, refresh, sign-out, and the public keys by which
-// others check sessions. The SDK's routes that would let anybody mint codes or list who is registered answer 404,
-// however they are spelled. Everything else goes to next.
+// Routes serves SuperTokens' own paths below apiBasePath (consume, refresh, sign-out, and the public keys by which
+// others check sessions) and ours (guests, logins that are under way). The SDK's routes that would let anybody mint codes
+// or list who is registered answer 404, however they are spelled. Everything else goes to next. The website's origins may
+// call the API from a browser.
 func (s *Service) Routes(next http.Handler) http.Handler {
+	routes := s.routes(next)
+	if s.origins == nil {
+		return routes
+	}
+	shared := s.origins.Handler(routes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodOptions { // a browser asks whether it may use another method
+			method = r.Header.Get("Access-Control-Request-Method")
+		}
+		if _, a := s.route(method, r.URL.Path); a == notOurs || a == closed {
+			routes.ServeHTTP(w, r)
+			return
+		}
+		shared.ServeHTTP(w, r)
+	})
+}
+
+func (s *Service) routes(next http.Handler) http.Handler {
 	sdk := supertokens.Middleware(http.NotFoundHandler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, a := s.route(r.Method, r.URL.Path)
 		switch a {
+		case ours:
+			s.serveOurs(w, r, path)
 		case served:
 			s.serve(w, r, sdk, path)
 		case closed:
@@ -64,6 +92,9 @@ func (s *Service) route(method, raw string) (path string, a access) {
 	if a := accessTo(method, rest); a != notOurs {
 		return rest, a
 	}
+	if _, h := s.ourRoute(rest); h != nil && !s.cfg.Elsewhere {
+		return rest, ours
+	}
 	if i := strings.IndexByte(strings.TrimPrefix(rest, "/"), '/'); i >= 0 {
 		rest = rest[i+1:]
 		return rest, accessTo(method, rest)
@@ -86,6 +117,8 @@ func accessTo(method, path string) access {
 		if method == http.MethodGet {
 			return served
 		}
+	case sessionPath:
+		return api
 	}
 	return notOurs
 }
@@ -104,7 +137,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "the body must be a JSON object"})
 		return
 	}
-	in := r.Clone(context.WithoutCancel(r.Context()))
+	in := r.Clone(withAnswers(context.WithoutCancel(r.Context()), body))
 	in.Body = io.NopCloser(bytes.NewReader(body))
 	out := newResponse(w.Header())
 	ctx, cancel := context.WithTimeout(r.Context(), s.Settle()+s.core.patience())
@@ -130,6 +163,45 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 func isObject(body []byte) bool {
 	var object map[string]json.RawMessage
 	return json.Unmarshal(body, &object) == nil && object != nil
+}
+
+// answersKey finds what the body of a confirmation says beside what the SDK reads.
+type answersKey struct{}
+
+// withAnswers carries that through the SDK. What has another form counts as not said.
+func withAnswers(ctx context.Context, body []byte) context.Context {
+	var fields map[string]json.RawMessage
+	var a answers
+	if json.Unmarshal(body, &fields) == nil {
+		_ = json.Unmarshal(fields["digits"], &a.Digits)
+		_ = json.Unmarshal(fields["bringGuest"], &a.BringGuest)
+		_ = json.Unmarshal(fields["replaceSession"], &a.ReplaceSession)
+	}
+	return context.WithValue(ctx, answersKey{}, a)
+}
+
+func answersOf(ctx context.Context) answers {
+	a, _ := ctx.Value(answersKey{}).(answers)
+	return a
+}
+
+// ask answers the consume route with what has to be asked first, in the form that SuperTokens' front ends know.
+func (s *Service) ask(w http.ResponseWriter, q *question) {
+	body := map[string]any{"status": "GENERAL_ERROR", "reason": q.reason}
+	switch q.reason {
+	case ReasonDigits:
+		body["message"] = "Please enter the last four digits of your number."
+	case ReasonWrongDigits:
+		body["message"] = "These are not the last four digits of the number. Please try again."
+	case ReasonWrongCode:
+		body["message"] = "This is not the code from the chat. Please try again."
+	case ReasonOther:
+		body["message"] = "Somebody else is signed in here."
+	}
+	if q.left >= 0 {
+		body["triesLeft"] = q.left
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
 // excuse answers the consume route in the form that SuperTokens' front ends know, with a reason for ours.

@@ -16,7 +16,7 @@ func TestPublicMintingClosed(t *testing.T) {
 			w := setup(t, func(c *auth.Config) { c.APIBasePath = base })
 			m := w.fresh()
 			require.Equal(t, "OK", w.browser().do(http.MethodPost, base+"/signinup/code/consume",
-				map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code}, "st-auth-mode", "cookie").says("status"),
+				map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code, "digits": lastOf(m.number)}, "st-auth-mode", "cookie").says("status"),
 				"the base path is right")
 			before := w.proxy.count("")
 			b := w.browser()
@@ -72,7 +72,7 @@ func TestConsumeRouteIsFoundAsTheSDKFindsIt(t *testing.T) {
 		"/api/v1/auth/signinup/code/consume", "/api/v1/auth/public/signinup/code/consume", "/API/v1/auth/signinup/CODE/consume/",
 	} {
 		m := w.fresh()
-		a := w.browser().do(http.MethodPost, path, map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code}, "rid", "passwordless")
+		a := w.browser().do(http.MethodPost, path, map[string]string{"preAuthSessionId": m.preAuth, "linkCode": m.code, "digits": lastOf(m.number)}, "rid", "passwordless")
 		require.Equal(t, "OK", a.says("status"), path)
 	}
 	require.Len(t, w.store.recorded(), 3)

@@ -2,19 +2,19 @@ package auth
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
+	"github.com/konsulin-care/konsulin-bot/auth/guest"
+	"github.com/rs/cors"
 	"github.com/rs/zerolog"
 	"github.com/supertokens/supertokens-golang/recipe/multitenancy"
 	"github.com/supertokens/supertokens-golang/recipe/multitenancy/multitenancymodels"
@@ -31,52 +31,6 @@ import (
 // a word, so two Services in one process would both speak with the first one's core.
 var live atomic.Bool
 
-// Config is what a Service is made of.
-type Config struct {
-	CoreURI string // of the SuperTokens core; several, separated by semicolons, are tried in turn
-	APIKey  string // of the core; empty: it asks for none
-	Tenant  string // "public" unless the core has tenants
-
-	AppName         string
-	APIDomain       string // origin under which browsers reach this process
-	WebsiteDomain   string // origin of the pages; links begin with it
-	APIBasePath     string // SuperTokens' routes are below it
-	WebsiteBasePath string // the page of a link is {WebsiteBasePath}/verify
-	RedirectToPath  string // where a browser goes after sign-in; optional, see internal/returnpath
-
-	CookieDomain   string // empty: the host that sets them
-	CookieSameSite string // lax, strict or none; empty: lax, or none when APIDomain and WebsiteDomain are different sites
-	CookieSecure   *bool  // nil: as APIDomain is https or not
-
-	Links   LinkStore
-	SignIns SignInStore
-	// Identities knows whether somebody else may have a number by now; nil: nobody ever has. DormantAfter is the pause
-	// between two sign-ins after which that may be so; 0: none is too long.
-	Identities   IdentityStore
-	DormantAfter time.Duration
-	SealKey      []byte // 32 bytes, see LoadSealKey
-
-	CoreTimeout time.Duration // of one HTTP request to the core
-	DefaultRole string        // of a user who has none when signing in
-
-	Elsewhere bool          // another program on the core consumes the codes; see Watch
-	Grace     time.Duration // how long follow-up jobs wait after a sign-in
-	NoContact bool          // the contact is another program's
-	NoClaim   bool          // so are the guest's records
-
-	Guest func(*http.Request) string // the guest id of the browser, empty for none; nil: nobody has one
-	Wake  func()                     // called after jobs were added; nil: nobody needs waking
-	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a
-	// moment for what the front end looks at first. nil: nothing to wait for.
-	Await func(ctx context.Context, userID string)
-	// Measure wraps the way to the core, to measure the calls; it must hand on requests and answers as they are. nil: not
-	// measured.
-	Measure func(http.RoundTripper) http.RoundTripper
-	Events  Events           // nil: nobody counts
-	Now     func() time.Time // nil: the system's clock
-	Log     zerolog.Logger
-}
-
 // Service is the sign-in. Make it with [New], give it back with Close.
 type Service struct {
 	cfg     Config
@@ -87,6 +41,7 @@ type Service struct {
 	now     func() time.Time
 	log     zerolog.Logger
 	base    string // apiBasePath as the SDK compares it
+	browser
 
 	mu        sync.Mutex
 	busy      map[string]struct{}  // intents that a request or a sweep of this process works on
@@ -118,60 +73,43 @@ func New(_ context.Context, cfg Config) (*Service, error) {
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of the Now field
 	}
-	if err := s.init(); err != nil {
+	err = s.openBrowser()
+	if err == nil {
+		err = s.init()
+	}
+	if err != nil {
 		live.Store(false)
 		return nil, fmt.Errorf("auth: %w", err)
 	}
 	return s, nil
 }
 
-func (c *Config) check() error {
-	switch {
-	case c.CoreURI == "" || c.AppName == "" || c.Tenant == "" || c.DefaultRole == "":
-		return errors.New("core URI, tenant, app name and default role are needed")
-	case c.Links == nil || c.SignIns == nil:
-		return errors.New("a store for links and one for sign-ins are needed")
-	case c.CoreTimeout <= 0:
-		return errors.New("the core timeout must be positive")
-	}
-	for name, origin := range map[string]string{"API domain": c.APIDomain, "website domain": c.WebsiteDomain} {
-		u, err := url.Parse(origin)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return fmt.Errorf("the %s must be an origin such as https://example.org", name)
-		}
-	}
-	for _, uri := range strings.Split(c.CoreURI, ";") {
-		if u, err := url.Parse(uri); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return errors.New("the core URI must be an address such as http://127.0.0.1:3567")
-		}
-	}
-	if c.RedirectToPath != "" && !returnpath.Safe(c.RedirectToPath) {
-		return errors.New("the redirect-to path must be a path on the website: one leading slash, no backslash, no host")
-	}
-	return c.checkCookies()
+// browser is what a Service needs for those who are not signed in yet; empty when they are another program's.
+type browser struct {
+	guests   *guest.Service
+	attempts AttemptStore
+	codeKey  []byte // keys the codes for desktops
+	limit    *limiter
+	origins  *cors.Cors
 }
 
-func (c *Config) checkCookies() error {
-	switch c.CookieSameSite {
-	case "", "lax", "strict":
+func (s *Service) openBrowser() error {
+	if s.cfg.Elsewhere {
 		return nil
-	case "none":
-	default:
-		return errors.New(`the cookies' same-site must be "lax", "strict" or "none"`)
 	}
-	api, err := url.Parse(c.APIDomain)
+	guestKey, err := hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot guest keys", sealKeySize)
 	if err != nil {
-		return err
+		return fmt.Errorf("derive the key of guest keys: %w", err)
 	}
-	_, notIP := netip.ParseAddr(api.Hostname())
-	secure := api.Scheme == "https"
-	if c.CookieSecure != nil {
-		secure = *c.CookieSecure
+	if s.codeKey, err = hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot desktop codes", sealKeySize); err != nil {
+		return fmt.Errorf("derive the key of codes: %w", err)
 	}
-	if !secure && notIP != nil && api.Hostname() != "localhost" {
-		return errors.New(`browsers refuse cookies with same-site "none" that are not secure: use an https API domain`)
-	}
-	return nil
+	s.guests, err = guest.New(guest.Config{
+		Store: s.cfg.Guests, SealKey: guestKey, Issuer: strings.TrimRight(s.cfg.APIDomain, "/") + s.cfg.APIBasePath,
+		Lifetime: s.cfg.GuestLifetime, Rotate: s.cfg.GuestKeys, Now: s.now,
+	})
+	s.attempts, s.limit = s.cfg.Attempts, newLimiter(s.now)
+	return err
 }
 
 // init sets the SDK up.
@@ -203,6 +141,9 @@ func (s *Service) init() error {
 		return fmt.Errorf("SuperTokens SDK: %w", err)
 	}
 	supertokens.SetHTTPClient(s.core.client)
+	if !s.cfg.Elsewhere {
+		s.origins = s.newCORS()
+	}
 	return nil
 }
 

@@ -24,23 +24,6 @@ type Session struct {
 	CreatedAt time.Time
 }
 
-// LinkView is what a page may show about a link that somebody opened. Unknown links look like expired ones.
-type LinkView struct {
-	State   ViewState
-	Masked  string        // the number, last four digits hidden; empty unless State is ViewOpen
-	Expires time.Duration // from now; only for ViewOpen
-}
-
-// ViewState is what a page tells about a link.
-type ViewState string
-
-// What a page can tell.
-const (
-	ViewOpen    ViewState = "open"
-	ViewUsed    ViewState = "used"
-	ViewExpired ViewState = "expired" // expired, superseded, or not ours
-)
-
 // Session answers who is signed in; ok is false when nobody is. It may write refreshed tokens, or the 401 at which
 // SuperTokens' front-end libraries refresh or sign out, or a 503 while the core's keys cannot be had; written is true
 // when the response is finished. A session that was revoked elsewhere counts as none, unless the core is away.
@@ -99,14 +82,12 @@ func (s *Service) session(w http.ResponseWriter, r *http.Request) (sess Session,
 func (s *Service) sessionStart(ctx context.Context, handle string) (at time.Time, revoked bool) {
 	ctx, cancel := context.WithTimeout(ctx, min(s.cfg.CoreTimeout, 2*time.Second))
 	defer cancel()
-	info, err := call(ctx, s.core, "look up session", func(uc supertokens.UserContext) (*sessmodels.SessionInformation, error) {
-		return session.GetSessionInformation(handle, uc)
-	})
+	info, revoked, err := s.sessionInfo(ctx, handle)
 	if err != nil {
 		s.log.Warn().Err(err).Msg("a session was accepted without asking the core")
 		return time.Time{}, false
 	}
-	if info == nil {
+	if revoked {
 		return time.Time{}, true
 	}
 	if info.TimeCreated == 0 {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/cookiejar"
@@ -98,7 +99,9 @@ func setup(t *testing.T, change ...func(*auth.Config)) *world {
 	w.cfg = auth.Config{
 		CoreURI: w.proxy.URL(), APIKey: key, Tenant: "public", AppName: "Konsulin",
 		APIDomain: "http://127.0.0.1:8080", WebsiteDomain: "https://konsulin.example", APIBasePath: "/api/v1/auth", WebsiteBasePath: "/auth",
-		CookieSameSite: "lax", Links: w.store, SignIns: w.store, SealKey: bytes.Repeat([]byte{7}, 32),
+		CookieSameSite: "lax", Links: w.store, SignIns: w.store, Guests: w.store, Attempts: w.store,
+		GuestLifetime: 720 * time.Hour, GuestKeys: 720 * time.Hour, ClaimWait: 2 * time.Second,
+		BotNumber: botNumber(t), Phrase: "Request login, authenticate me.", ChatURL: "https://wa.me", SealKey: bytes.Repeat([]byte{7}, 32),
 		CoreTimeout: coreTimeout, DefaultRole: "Patient", Now: w.clock.Now,
 		Log:  zerolog.New(w.logs).Level(zerolog.TraceLevel),
 		Wake: func() { w.wakes <- struct{}{} },
@@ -161,14 +164,25 @@ type magic struct {
 	expires            time.Time
 	number             phone.Number
 	reply              string
+	typed              string // the code for another device; empty: none
 }
 
 func (w *world) link(n phone.Number, reply string) magic {
 	w.t.Helper()
-	link, expires, err := w.service.CreateLink(context.Background(), n, reply, time.Now())
+	return w.linkFor(asked(n, reply))
+}
+
+// asked is a request for a link that names no login.
+func asked(n phone.Number, reply string) auth.LinkRequest {
+	return auth.LinkRequest{Number: n, ReplyID: reply, Requested: time.Now()}
+}
+
+func (w *world) linkFor(r auth.LinkRequest) magic {
+	w.t.Helper()
+	link, err := w.service.CreateLink(context.Background(), r)
 	require.NoError(w.t, err)
-	m := withNumber(taken(link), n)
-	m.expires, m.reply = expires, reply
+	m := withNumber(taken(link.URL), r.Number)
+	m.expires, m.reply, m.typed = link.Expires, r.ReplyID, link.Code
 	return m
 }
 
@@ -239,9 +253,25 @@ func (b browser) do(method, path string, body any, header ...string) answer {
 	return a
 }
 
+// consume presents a link with the last digits of its number, as a browser must in which no login began.
 func (b browser) consume(m magic, header ...string) answer {
 	b.w.t.Helper()
+	if m.number.IsZero() {
+		return b.present(m, nil, header...)
+	}
+	return b.present(m, map[string]any{"digits": lastOf(m.number)}, header...)
+}
+
+func lastOf(n phone.Number) string {
+	all := n.Digits()
+	return all[len(all)-4:]
+}
+
+// present presents a link with whatever else is said.
+func (b browser) present(m magic, more map[string]any, header ...string) answer {
+	b.w.t.Helper()
 	body := map[string]any{"preAuthSessionId": m.preAuth, "linkCode": m.code}
+	maps.Copy(body, more)
 	if len(header) == 0 {
 		header = []string{"st-auth-mode", "cookie", "rid", "passwordless"}
 	}
@@ -252,6 +282,13 @@ func (b browser) consume(m magic, header ...string) answer {
 func (b browser) whoami(header ...string) string {
 	b.w.t.Helper()
 	return b.do(http.MethodGet, "/whoami", nil, header...).says("user")
+}
+
+func botNumber(t *testing.T) phone.Number {
+	t.Helper()
+	n, err := phone.FromDigits("628001234567")
+	require.NoError(t, err)
+	return n
 }
 
 func newNumber(t *testing.T) phone.Number {
@@ -363,4 +400,33 @@ func (c coreClient) roles(userID string) (roles []string) {
 		roles = append(roles, r.(string))
 	}
 	return roles
+}
+
+// opener is the request with which a browser without cookies opens a page.
+func opener(t *testing.T) *http.Request {
+	t.Helper()
+	return httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/auth/verify", nil)
+}
+
+// guest makes this browser a guest, as the front end's first page does, and answers the guest's id.
+func (b browser) guest(query ...string) string {
+	b.w.t.Helper()
+	a := b.do(http.MethodPost, "/api/v1/auth/anonymous-session"+strings.Join(query, ""), nil)
+	require.Equal(b.w.t, http.StatusOK, a.status, a.raw)
+	return a.body["data"].(map[string]any)["guest_id"].(string)
+}
+
+// begin starts a login, as the button on the login page does, and answers what the message carries.
+func (b browser) begin(returnPath string) (reference string) {
+	b.w.t.Helper()
+	a := b.do(http.MethodPost, "/api/v1/auth/login/start", map[string]string{"returnPath": returnPath})
+	require.Equal(b.w.t, http.StatusOK, a.status, a.raw)
+	require.Equal(b.w.t, "OK", a.says("status"))
+	return a.says("reference")
+}
+
+// claim is what the front end does after the sign-in.
+func (b browser) claim() answer {
+	b.w.t.Helper()
+	return b.do(http.MethodPatch, "/api/v1/auth/anonymous/claim", nil, "rid", "session", "st-auth-mode", "cookie")
 }

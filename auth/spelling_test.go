@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/stretchr/testify/require"
@@ -25,7 +24,7 @@ func TestANumberWithAPlusIsReportedAndNotDoubled(t *testing.T) {
 	require.True(t, whole)
 	n := newNumber(t)
 	w.core.plusUser(n.Digits())
-	_, _, err = w.service.CreateLink(context.Background(), n, newReply(t), time.Now())
+	_, err = w.service.CreateLink(context.Background(), asked(n, newReply(t)))
 	require.ErrorIs(t, err, auth.ErrOtherSpelling)
 	require.NotContains(t, err.Error(), n.Digits())
 	require.Empty(t, w.core.codes(n), "no code, so nobody can make the second user")

@@ -21,7 +21,7 @@ func withStorage(t *testing.T) (*world, *storage.Store, string) {
 	dir := filepath.Join(t.TempDir(), "data")
 	store, err := storage.Open(t.Context(), storage.Config{Engine: storage.SQLite, Dir: dir})
 	require.NoError(t, err)
-	w := setup(t, func(c *auth.Config) { c.Links, c.SignIns = store, store })
+	w := setup(t, func(c *auth.Config) { c.Links, c.SignIns, c.Guests, c.Attempts = store, store, store, store })
 	t.Cleanup(func() {
 		w.stop()
 		require.NoError(t, store.Close())
@@ -70,10 +70,10 @@ func TestStorageLoginFromEndToEnd(t *testing.T) {
 	require.Equal(t, w.core.user(m.number), rows[0].UserID)
 	require.Equal(t, 1, w.core.sessions(rows[0].UserID))
 	require.ElementsMatch(t, []string{auth.JobFHIRSync, auth.JobContactSync}, jobKinds(t, store))
-	v, err := w.service.Link(t.Context(), m.preAuth)
+	v, err := w.service.Link(t.Context(), opener(t), m.preAuth)
 	require.NoError(t, err)
 	require.Equal(t, auth.ViewUsed, v.State)
-	_, _, err = w.service.CreateLink(t.Context(), m.number, m.reply, time.Now())
+	_, err = w.service.CreateLink(t.Context(), asked(m.number, m.reply))
 	require.ErrorIs(t, err, auth.ErrLinkSpent)
 
 	waiting := w.fresh() // stays open, so that its seal is in the files

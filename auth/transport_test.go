@@ -47,7 +47,7 @@ func TestACoreThatGoesOnFailingIsNotAskedForEver(t *testing.T) {
 		before := w.proxy.count(path)
 		w.proxy.set(func(p *proxy) { p.fail[path] = http.StatusInternalServerError })
 		if path == create {
-			_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+			_, err := w.service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 			var e *auth.CoreError
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, http.StatusInternalServerError, e.Status)
@@ -79,7 +79,7 @@ func TestAStumblingCoreGetsNoMoreTimeThanAnother(t *testing.T) {
 		p.fail[create] = http.StatusServiceUnavailable
 		p.before[create] = func() { time.Sleep(250 * time.Millisecond) }
 	})
-	_, _, err := w.service.CreateLink(context.Background(), newNumber(t), newReply(t), time.Now())
+	_, err := w.service.CreateLink(context.Background(), asked(newNumber(t), newReply(t)))
 	require.Error(t, err)
 	require.Less(t, w.proxy.count(create)-before, 4, "the time of the request was over")
 }

@@ -137,7 +137,7 @@ func (b *Bot) answerLimited(ctx context.Context, r request, empty string) error 
 // link that nobody saw can only be spent because the number signed in by an older link meanwhile, or because a later
 // request took its place, or because it expired, and requests are stale long before that.
 func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
-	url, expires, err := b.createLink(ctx, r, id)
+	link, err := b.createLink(ctx, r, id)
 	switch {
 	case errors.Is(err, ErrLinkSpent):
 		b.done(kindLogin, r, countSpent)
@@ -153,8 +153,12 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 		b.tellCoreDown(ctx, r)
 		return b.later(r, err)
 	}
-	text, err := b.replies.render(r.lang, replyLink, linkData{
-		URL: url, Number: r.number.Masked(), Minutes: minutesLeft(expires.Sub(b.cfg.Now())),
+	reply := replyLink
+	if link.Code != "" {
+		reply = replyLinkCode
+	}
+	text, err := b.replies.render(r.lang, reply, linkData{
+		URL: link.URL, Number: r.number.Masked(), Minutes: minutesLeft(link.Expires.Sub(b.cfg.Now())), Code: link.Code,
 	})
 	if err != nil {
 		return b.fail(ctx, kindLogin, r, err)
@@ -167,17 +171,19 @@ func (b *Bot) sendLink(ctx context.Context, r request, id string) error {
 	return nil
 }
 
-func (b *Bot) createLink(ctx context.Context, r request, id string) (string, time.Time, error) {
+func (b *Bot) createLink(ctx context.Context, r request, id string) (Link, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Times.Core)
 	defer cancel()
-	url, expires, err := b.cfg.Links.CreateLink(ctx, r.number, id, r.sentAt())
+	link, err := b.cfg.Links.CreateLink(ctx, LinkRequest{
+		Number: r.number, ReplyID: id, Requested: r.sentAt(), Reference: r.Reference,
+	})
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("create link: %w", err)
+		return Link{}, fmt.Errorf("create link: %w", err)
 	}
-	if !isURLText(url) {
-		return "", time.Time{}, jobs.Permanent(errors.New("create link: what came is not one line of URL"))
+	if !isURLText(link.URL) {
+		return Link{}, jobs.Permanent(errors.New("create link: what came is not one line of URL"))
 	}
-	return url, expires, nil
+	return link, nil
 }
 
 // tellCoreDown says once that the link will come later. The request goes on being tried, and a user who could not be

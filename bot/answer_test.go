@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
-	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/stretchr/testify/require"
 )
 
@@ -461,8 +460,8 @@ func TestLinkThatIsNoLinkIsNotSent(t *testing.T) {
 // oddLinks answers every request with itself.
 type oddLinks string
 
-func (l oddLinks) CreateLink(context.Context, phone.Number, string, time.Time) (string, time.Time, error) {
-	return string(l), time.Time{}, nil
+func (l oddLinks) CreateLink(context.Context, LinkRequest) (Link, error) {
+	return Link{URL: string(l)}, nil
 }
 
 func TestWhatCannotBeSettledForHoursIsLeftToThePeople(t *testing.T) {

@@ -58,14 +58,31 @@ func (b *Bot) Receive(ctx context.Context, m Message) error {
 		return nil
 	}
 	t := ticket{Digits: m.From.Digits(), Chat: m.Chat, ID: m.ID, SentAt: m.SentAt.UnixMilli()}
+	reference, login := b.loginIn(m.Text)
 	switch {
-	case b.phrases.match(m.Text):
+	case login:
+		t.Reference = reference
 		return b.takeLogin(ctx, t, m)
 	case b.isCommand(m.From, m.Text):
 		return b.takeCommand(ctx, t, m.Text)
 	default:
 		return b.takeOther(ctx, t)
 	}
+}
+
+// loginIn says whether the whole message is one of the phrases, perhaps with a reference behind it.
+func (b *Bot) loginIn(text string) (reference string, ok bool) {
+	if b.phrases.match(text) {
+		return "", true
+	}
+	if !b.cfg.Reference {
+		return "", false
+	}
+	rest, reference := withReference(text)
+	if reference == "" || !b.phrases.match(rest) {
+		return "", false
+	}
+	return reference, true
 }
 
 // HumanWrote remembers that the account's owner answered a chat. It is remembered under every policy, so that the bot

@@ -24,13 +24,15 @@ type Config struct {
 	// is told.
 	LinkSent func(after time.Duration)
 
-	Phrases  []string // nil: DefaultPhrases
-	Limits   Limits
-	Times    Times
-	Language Language
-	Other    Other
-	WayOut   string // http(s) URL for people whose number WhatsApp hides
-	Admins   []Admin
+	Phrases []string // nil: DefaultPhrases
+	// Reference lets a phrase be followed by the reference of the login that it is for, such as " #K7QM2X".
+	Reference bool
+	Limits    Limits
+	Times     Times
+	Language  Language
+	Other     Other
+	WayOut    string // http(s) URL for people whose number WhatsApp hides
+	Admins    []Admin
 
 	// IDKey keys the ids of our messages, at least 16 bytes. It must stay the same across restarts and be the same in
 	// all processes of one line: see [ReplyID].

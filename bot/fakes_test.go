@@ -35,6 +35,8 @@ type world struct {
 
 	lineDown error
 	coreDown error
+	code     string            // that links come with
+	named    []string          // references that links were asked for with
 	shown    map[string]string // what a recipient sees: the first text of each message id
 	sent     []Outgoing        // everything that was put on the line
 
@@ -244,9 +246,11 @@ func (w *world) Send(_ context.Context, m Outgoing) error {
 const linkBase = "https://login.example/verify?"
 
 // CreateLink is the world's Links.
-func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string, requested time.Time) (string, time.Time, error) {
+func (w *world) CreateLink(_ context.Context, r LinkRequest) (Link, error) {
+	n, replyID, requested := r.Number, r.ReplyID, r.Requested
 	var url string
 	var expires time.Time
+	w.named = append(w.named, r.Reference)
 	err := w.around("create link", func() error {
 		if w.coreDown != nil {
 			return w.coreDown
@@ -272,7 +276,7 @@ func (w *world) CreateLink(_ context.Context, n phone.Number, replyID string, re
 		url, expires = linkBase+"id="+replyID+"#code", l.expires
 		return nil
 	})
-	return url, expires, err
+	return Link{URL: url, Expires: expires, Code: w.code}, err
 }
 
 // Accept is the world's Inbox.

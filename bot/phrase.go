@@ -3,6 +3,7 @@ package bot
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -45,6 +46,21 @@ func newPhrases(list []string) (phrases, error) {
 		p[n] = struct{}{}
 	}
 	return p, nil
+}
+
+// trailing is a reference behind a text: # and six characters of an alphabet without I, L, O and U.
+var trailing = regexp.MustCompile(`[\s\pZ]#([0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{6})[\s\pZ]*$`)
+
+// withReference takes exactly one reference off the end of a text; reference is empty when there is none.
+func withReference(text string) (rest, reference string) {
+	if len(text) > maxText {
+		return text, ""
+	}
+	at := trailing.FindStringSubmatchIndex(text)
+	if at == nil {
+		return text, ""
+	}
+	return text[:at[0]], strings.ToUpper(text[at[2]:at[3]])
 }
 
 // match reports whether the whole text is one of the phrases.

@@ -22,6 +22,10 @@ func goldenData() map[string]any {
 			URL:    "https://login.example/auth/verify?preAuthSessionId=abc&tenantId=public#code",
 			Number: "+62 812-3456-••••", Minutes: 10,
 		},
+		replyLinkCode: linkData{
+			URL:    "https://login.example/auth/verify?preAuthSessionId=abc&tenantId=public#code",
+			Number: "+62 812-3456-••••", Minutes: 10, Code: "042137",
+		},
 		replyLimited:  limitedData{Minutes: 3},
 		replyCoreDown: coreDownData{Minutes: 2},
 		replyOther:    otherData{Human: "+62 21 555 0100", Emergency: "119 ext. 8"},

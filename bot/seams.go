@@ -22,12 +22,26 @@ var ErrLineDown = errors.New("the WhatsApp line cannot send now")
 
 // Links makes magic links. Implemented by auth.
 //
-// CreateLink is idempotent per replyID while the link lives: called again after a crash it returns the same link.
+// CreateLink is idempotent per reply id while the link lives: called again after a crash it returns the same link.
 // It returns [ErrLinkSpent] when the link of that reply is used, revoked or expired: a message with that id may
-// already carry it, so a new link needs a new request. requested is when the user sent the request. Older links of
-// the number are dead when it returns.
+// already carry it, so a new link needs a new request. Older links of the number are dead when it returns.
 type Links interface {
-	CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (url string, expires time.Time, err error)
+	CreateLink(ctx context.Context, r LinkRequest) (Link, error)
+}
+
+// LinkRequest is a message that asks for a link.
+type LinkRequest struct {
+	Number    phone.Number
+	ReplyID   string    // of the message that will carry the link
+	Requested time.Time // when the user sent the request
+	Reference string    // of the login that the message names; empty: none
+}
+
+// Link is what the answer carries. It is a secret.
+type Link struct {
+	URL     string
+	Expires time.Time
+	Code    string // to type into the browser where the login began; empty: there is none
 }
 
 // ErrLinkSpent says that the link made for a reply id cannot be used any more.

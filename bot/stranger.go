@@ -11,7 +11,7 @@ import (
 // answered with the way out, once a day; anything else is other text, as from everybody.
 func (b *Bot) ReceiveStranger(ctx context.Context, s Stranger) error {
 	t := ticket{Chat: s.Chat, ID: s.ID, SentAt: s.SentAt.UnixMilli()}
-	if !b.phrases.match(s.Text) {
+	if _, login := b.loginIn(s.Text); !login {
 		return b.takeOther(ctx, t)
 	}
 	t.Reply = replyStranger

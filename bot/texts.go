@@ -10,6 +10,7 @@ import (
 // The keys of the replies. Help lines of commands have keys of their own, see commandRow.
 const (
 	replyLink     = "link"
+	replyLinkCode = "link_code"
 	replyStale    = "stale"
 	replyLimited  = "limited"
 	replyCoreDown = "core_down"
@@ -31,6 +32,7 @@ type (
 		URL     string // the link, to stand alone on its line
 		Number  string // masked
 		Minutes int    // of validity, at least 1
+		Code    string // for the browser where the login began; only for replyLinkCode
 	}
 	limitedData  struct{ Minutes int }             // until it is worth trying again, at least 1
 	coreDownData struct{ Minutes int }             // after which the request will have become stale
@@ -67,8 +69,13 @@ func replyShapes(helpKeys []string) map[string]shape {
 	soon := link
 	soon.data, soon.contains = linkData{URL: url, Number: "+62 812-3456-••••", Minutes: 1}, nil
 	wayOut := sample{data: strangerData{WayOut: url}, contains: []string{url}, fields: "{{.WayOut}}"}
+	coded, codedSoon := link, soon
+	coded.data = linkData{URL: url, Number: "+62 812-3456-••••", Minutes: 10, Code: "123456"}
+	coded.contains, coded.fields = append([]string{"123456"}, link.contains...), "{{.Code}}, {{.Minutes}} and {{.Number}}"
+	codedSoon.data = linkData{URL: url, Number: "+62 812-3456-••••", Minutes: 1, Code: "123456"}
 	shapes := map[string]shape{
 		replyLink:     {samples: []sample{link, soon}},
+		replyLinkCode: {samples: []sample{coded, codedSoon}},
 		replyStale:    bare,
 		replyLimited:  minutes(func(n int) any { return limitedData{Minutes: n} }),
 		replyCoreDown: minutes(func(n int) any { return coreDownData{Minutes: n} }),

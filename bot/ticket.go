@@ -18,6 +18,8 @@ type ticket struct {
 	ID     string `json:"id"`               // WhatsApp's id of the message
 	SentAt int64  `json:"sent_at_ms"`       // Unix milliseconds
 
+	Reference string `json:"reference,omitempty"` // login.answer: the login that the message names
+
 	Late    bool     `json:"late,omitempty"`    // login.answer: stale on arrival, and therefore for ever
 	Reply   string   `json:"reply,omitempty"`   // reply.send: which reply
 	Command string   `json:"command,omitempty"` // command.run: its name in the table; empty: none of ours

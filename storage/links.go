@@ -113,13 +113,19 @@ func (s *Store) LinkVanished(ctx context.Context, replyID, reason string) error 
 	return nil
 }
 
+// TryDigits implements [auth.LinkStore].
+func (s *Store) TryDigits(ctx context.Context, replyID string, right bool, limit int) (wrong int, err error) {
+	return s.try(ctx, "count a guess of digits", `UPDATE links SET tries = tries + $2
+		WHERE reply_id = $1 AND state IN ('open', 'consuming') AND tries < $3 RETURNING tries`, replyID, flag(!right), limit)
+}
+
 func (s *Store) link(ctx context.Context, column, value string) (auth.LinkRecord, error) {
 	var l auth.LinkRecord
 	var digits string
 	var requested, created, expires, alone int64
 	found, err := one(ctx, s.engine.reader(), `SELECT reply_id, code_id, pre_auth_hash, number, sealed,
-		requested_at, created_at, expires_at, state, alone FROM links WHERE `+column+` = $1`, []any{value},
-		&l.ReplyID, &l.CodeID, &l.PreAuthHash, &digits, &l.Sealed, &requested, &created, &expires, &l.State, &alone)
+		requested_at, created_at, expires_at, state, alone, tries FROM links WHERE `+column+` = $1`, []any{value},
+		&l.ReplyID, &l.CodeID, &l.PreAuthHash, &digits, &l.Sealed, &requested, &created, &expires, &l.State, &alone, &l.Tries)
 	if err == nil && !found {
 		err = auth.ErrNotFound
 	}

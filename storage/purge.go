@@ -16,6 +16,8 @@ type Retention struct {
 	Intents  time.Duration // closed intents
 	Chats    time.Duration // when a human last wrote, and what users call themselves
 	Cases    time.Duration // cases of Patients, after they were settled
+	Guests   time.Duration // guests, after their token has ended
+	Attempts time.Duration // logins that a browser began, after they have ended
 	Audit    time.Duration
 }
 
@@ -24,12 +26,13 @@ type Retention struct {
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{Messages: 30 * day, Jobs: day, DeadJobs: 90 * day, Links: 7 * day, Intents: 7 * day, Chats: 30 * day,
-		Cases: 90 * day, Audit: 730 * day}
+		Cases: 90 * day, Guests: 90 * day, Attempts: day, Audit: 730 * day}
 }
 
 // Purged counts what a purge removed.
 type Purged struct {
 	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Identities, Audit int64
+	Guests, Apart, GuestKeys, Attempts                                                                   int64
 }
 
 // purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
@@ -64,6 +67,13 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 			(SELECT number FROM identities WHERE at < $1 ORDER BY at LIMIT $2)`},
 		{&p.Cases, r.Cases, `DELETE FROM cases WHERE id IN
 			(SELECT id FROM cases WHERE state = 'closed' AND closed_at < $1 ORDER BY closed_at LIMIT $2)`},
+		{&p.Apart, r.Guests, `DELETE FROM guest_apart WHERE (guest_id, user_id) IN
+			(SELECT a.guest_id, a.user_id FROM guests g JOIN guest_apart a ON a.guest_id = g.id WHERE g.expires_at < $1
+			ORDER BY g.expires_at LIMIT $2)`},
+		{&p.Guests, r.Guests, `DELETE FROM guests WHERE expires_at < $1 AND id IN
+			(SELECT id FROM guests WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`},
+		{&p.Attempts, r.Attempts, `DELETE FROM attempts WHERE expires_at < $1 AND key_hash IN
+			(SELECT key_hash FROM attempts WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`},
 	}
 	for _, step := range steps {
 		if step.keep <= 0 {
@@ -80,6 +90,10 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 	}
 	if err := s.purge(ctx, &p.Budgets, `DELETE FROM budgets WHERE tat < $1 AND key IN
 		(SELECT key FROM budgets WHERE tat < $1 ORDER BY tat LIMIT $2)`, now.UnixNano()); err != nil {
+		return p, err
+	}
+	if err := s.purge(ctx, &p.GuestKeys, `DELETE FROM guest_keys WHERE kid IN
+		(SELECT kid FROM guest_keys WHERE retire_at < $1 ORDER BY retire_at LIMIT $2)`, millis(now)); err != nil {
 		return p, err
 	}
 	if r.Audit > 0 {

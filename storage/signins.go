@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
@@ -31,9 +32,9 @@ func (s *Store) BeginSignIn(ctx context.Context, i auth.Intent) error {
 			return auth.ErrTaken
 		}
 		_, err = change(ctx, q, `INSERT INTO intents
-			(id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth, outcome)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
-			i.ID, i.ReplyID, i.CodeID, i.Number.Digits(), i.Guest, millis(i.StartedAt), millis(i.ExpiresAt), i.PreAuth)
+			(id, reply_id, code_id, number, guest, apart, started_at, expires_at, pre_auth, outcome)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '')`, i.ID, i.ReplyID, i.CodeID, i.Number.Digits(),
+			i.Guest, i.Apart, millis(i.StartedAt), millis(i.ExpiresAt), i.PreAuth)
 		return err
 	})
 	if err != nil {
@@ -79,19 +80,28 @@ func (s *Store) RecordSignIn(ctx context.Context, in auth.SignIn) error {
 	return nil
 }
 
-// appendSignIn writes the audit row and the jobs of a sign-in, and says whether any job is new.
+// appendSignIn settles the browser's guests, writes the audit row and the jobs of a sign-in, and says whether any job is
+// new.
 func (s *Store) appendSignIn(ctx context.Context, q querier, in auth.SignIn, reply string) (added bool, err error) {
 	if in.Changed != "" {
 		if err := changed(ctx, q, in.Number, in.Changed, s.now()); err != nil {
 			return false, err
 		}
 	}
-	err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
-		ReplyID: reply, IntentID: in.Intent, Detail: signInDetail(in)})
+	brought, err := s.bring(ctx, q, in)
 	if err != nil {
 		return false, err
 	}
-	for _, n := range in.Jobs {
+	todo := in.Jobs
+	if brought {
+		todo = slices.Concat(in.Jobs, in.GuestJobs)
+	}
+	err = appendAudit(ctx, q, AuditRow{At: in.At, Event: EventSignIn, Number: in.Number, UserID: in.UserID,
+		ReplyID: reply, IntentID: in.Intent, Detail: signInDetail(in, brought)})
+	if err != nil {
+		return false, err
+	}
+	for _, n := range todo {
 		fresh, err := addJob(ctx, q, n, in.UserID, s.now())
 		if err != nil {
 			return false, err
@@ -113,7 +123,7 @@ func reviveIntent(ctx context.Context, q querier, id string) (replyID string, er
 
 // closeIntent closes an open intent, forgets what was only needed while it was open, and returns its link's reply id.
 func closeIntent(ctx context.Context, q querier, id, outcome string, now time.Time) (replyID string, err error) {
-	found, err := one(ctx, q, `UPDATE intents SET closed_at = $2, outcome = $3, pre_auth = '', guest = ''
+	found, err := one(ctx, q, `UPDATE intents SET closed_at = $2, outcome = $3, pre_auth = '', guest = '', apart = ''
 		WHERE id = $1 AND closed_at IS NULL RETURNING reply_id`, []any{id, millis(now), outcome}, &replyID)
 	if err != nil || found {
 		return replyID, err
@@ -171,7 +181,7 @@ func abandonLink(ctx context.Context, q querier, replyID string, open bool) erro
 func (s *Store) OpenIntents(ctx context.Context, before time.Time) ([]auth.Intent, error) {
 	var open []auth.Intent
 	var unreadable []error
-	err := each(ctx, s.engine.reader(), `SELECT id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth
+	err := each(ctx, s.engine.reader(), `SELECT id, reply_id, code_id, number, guest, apart, started_at, expires_at, pre_auth
 		FROM intents WHERE closed_at IS NULL AND started_at < $1 ORDER BY started_at, id`, []any{millis(before)},
 		func(rows *sql.Rows) error {
 			i, err := scanIntent(rows)
@@ -191,7 +201,7 @@ func (s *Store) OpenIntents(ctx context.Context, before time.Time) ([]auth.Inten
 func scanIntent(rows *sql.Rows) (i auth.Intent, err error) {
 	var digits string
 	var started, expires int64
-	if err := rows.Scan(&i.ID, &i.ReplyID, &i.CodeID, &digits, &i.Guest, &started, &expires, &i.PreAuth); err != nil {
+	if err := rows.Scan(&i.ID, &i.ReplyID, &i.CodeID, &digits, &i.Guest, &i.Apart, &started, &expires, &i.PreAuth); err != nil {
 		return i, err
 	}
 	i.StartedAt, i.ExpiresAt = at(started), at(expires)
@@ -200,6 +210,6 @@ func scanIntent(rows *sql.Rows) (i auth.Intent, err error) {
 }
 
 // signInDetail is what the audit keeps of a sign-in besides who and when. The guest id itself is the follow-up job's.
-func signInDetail(in auth.SignIn) map[string]any {
-	return map[string]any{"new_user": in.NewUser, "guest": in.Guest != "", "reconciled": in.Reconciled}
+func signInDetail(in auth.SignIn, brought bool) map[string]any {
+	return map[string]any{"new_user": in.NewUser, "guest": brought, "reconciled": in.Reconciled}
 }

@@ -47,7 +47,10 @@ func (s *Server) edge(next http.Handler) http.Handler {
 
 // apiRoute names those of SuperTokens' routes that a browser is meant to use.
 func (s *Server) apiRoute(path string) string {
-	for _, route := range []string{"/signinup/code/consume", "/session/refresh", "/signout"} {
+	for _, route := range []string{
+		"/signinup/code/consume", "/session/refresh", "/signout",
+		"/login/start", "/login/attempt", "/login/code", "/anonymous-session", "/anonymous/claim",
+	} {
 		if path == s.cfg.APIBasePath+route {
 			return path
 		}

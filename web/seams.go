@@ -10,14 +10,14 @@ import (
 
 // Sessions is the sign-in behind the pages. Implemented by auth.
 type Sessions interface {
-	// Routes serves SuperTokens' own paths below apiBasePath (consume, refresh, sign-out) and hands everything else
-	// to next.
+	// Routes serves the API's paths below apiBasePath (SuperTokens' own: consume, refresh, sign-out; guests; logins under
+	// way) and hands everything else to next.
 	Routes(next http.Handler) http.Handler
 	// Session answers who is signed in; ok is false when nobody is. It may write refreshed tokens or a 401 that the
 	// SuperTokens front-end libraries understand; written is true when the response is finished.
 	Session(w http.ResponseWriter, r *http.Request) (s auth.Session, ok, written bool)
-	// Link tells about an opened link without changing anything.
-	Link(ctx context.Context, preAuthSessionID string) (auth.LinkView, error)
+	// Link tells about an opened link, and what this browser must do to use it, without changing anything.
+	Link(ctx context.Context, r *http.Request, preAuthSessionID string) (auth.LinkView, error)
 }
 
 // Patients tells how far the user's Patient is: "pending", "linked" or "review". Implemented by storage.

@@ -77,7 +77,7 @@ func (f *sessions) Session(w http.ResponseWriter, r *http.Request) (auth.Session
 	return *f.who, true, false
 }
 
-func (f *sessions) Link(_ context.Context, id string) (auth.LinkView, error) {
+func (f *sessions) Link(_ context.Context, _ *http.Request, id string) (auth.LinkView, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looked++

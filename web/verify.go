@@ -26,7 +26,7 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), lookupTime)
 		defer cancel()
 		var err error
-		if link, err = s.cfg.Sessions.Link(ctx, id); err != nil {
+		if link, err = s.cfg.Sessions.Link(ctx, r, id); err != nil {
 			zerolog.Ctx(r.Context()).Error().Err(err).Msg("an opened link cannot be looked up")
 			w.Header().Set("Retry-After", "5")
 			s.writeError(w, r, http.StatusServiceUnavailable)

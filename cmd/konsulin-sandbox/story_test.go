@@ -175,6 +175,7 @@ func (v *viewer) signIn(user string) (session map[string]any) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(v.t, err)
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	require.Equal(v.t, "OK", v.call(browser, http.MethodPost, "/auth/login/start", "{}", "")["status"])
 	body := fmt.Sprintf(`{"preAuthSessionId":%q,"linkCode":%q}`, link.Query().Get("preAuthSessionId"), link.Fragment)
 	answer := v.call(browser, http.MethodPost, "/auth/signinup/code/consume", body, "passwordless")
 	require.Equal(v.t, "OK", answer["status"], answer)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
+	"github.com/konsulin-care/konsulin-bot/internal/clientip"
 	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/konsulin-care/konsulin-bot/web"
@@ -40,8 +41,10 @@ type App struct {
 	auth  *auth.Service
 	after *followUps
 	web   *http.Server
-	tcp   net.Listener
-	watch *lineWatch
+
+	clients *clientip.Resolver // whom requests come from
+	tcp     net.Listener
+	watch   *lineWatch
 
 	vitals  *vitals
 	metrics *metrics.Metrics
@@ -67,6 +70,9 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	a := &App{cfg: cfg, opt: opt, watch: newLineWatch(opt.Now), process: rand.Text()}
 	if a.log, err = newLogger(cfg.Log, opt.LogTo); err != nil {
 		return nil, err
+	}
+	if a.clients, err = clientip.New(cfg.HTTP.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("http.trusted_proxies: %w", err)
 	}
 	a.metrics, a.vitals = newMetrics(a), newVitals(opt.Now, a.watch)
 	defer func() {

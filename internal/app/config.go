@@ -16,8 +16,8 @@ type Config struct {
 	Auth     AuthConfig     `yaml:"auth"     envPrefix:"AUTH_"`
 	FHIR     FHIRConfig     `yaml:"fhir"     envPrefix:"FHIR_"`
 	Contact  ContactConfig  `yaml:"contact"  envPrefix:"CONTACT_"`
-	Guest    GuestConfig    `yaml:"guest"    envPrefix:"GUEST_"`
 	Login    LoginConfig    `yaml:"login"    envPrefix:"LOGIN_"`
+	Guest    GuestConfig    `yaml:"guest"    envPrefix:"GUEST_"`
 	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
 	Web      WebConfig      `yaml:"web"      envPrefix:"WEB_"`
 	Admins   AdminsConfig   `yaml:"admins"   envPrefix:"ADMINS_"`
@@ -33,7 +33,8 @@ type LogConfig struct {
 
 // HTTPConfig is the bot's own web server.
 type HTTPConfig struct {
-	Listen string `yaml:"listen" env:"LISTEN" validate:"hostname_port"`
+	Listen         string   `yaml:"listen"          env:"LISTEN"          validate:"hostname_port"`
+	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES" validate:"dive,ip|cidr"`
 }
 
 // MetricsConfig is where Prometheus may look; always loopback.
@@ -71,6 +72,7 @@ type AuthConfig struct {
 	APIBasePath     string        `yaml:"api_base_path"     env:"API_BASE_PATH"     validate:"basepath"`
 	WebsiteBasePath string        `yaml:"website_base_path" env:"WEBSITE_BASE_PATH" validate:"basepath"`
 	RedirectToPath  string        `yaml:"redirect_to_path"  env:"REDIRECT_TO_PATH"  validate:"omitempty,returnpath"`
+	AllowedOrigins  []string      `yaml:"allowed_origins"   env:"ALLOWED_ORIGINS"   validate:"dive,origin"`
 	CookieDomain    string        `yaml:"cookie_domain"     env:"COOKIE_DOMAIN"     validate:"omitempty,fqdn"`
 	CookieSameSite  string        `yaml:"cookie_same_site"  env:"COOKIE_SAME_SITE"  validate:"oneof=lax strict none"`
 	DefaultRole     string        `yaml:"default_role"      env:"DEFAULT_ROLE"      validate:"required"`
@@ -124,7 +126,9 @@ func (c Config) contacts() bool {
 
 // GuestConfig is about people who are not signed in yet.
 type GuestConfig struct {
-	Claim string `yaml:"claim" env:"CLAIM" validate:"oneof=auto bot gateway"`
+	Lifetime   time.Duration `yaml:"lifetime"    env:"LIFETIME"    validate:"min=1h,max=8760h"`
+	RotateKeys time.Duration `yaml:"rotate_keys" env:"ROTATE_KEYS" validate:"min=1h,max=8760h"`
+	Claim      string        `yaml:"claim"       env:"CLAIM"       validate:"oneof=auto bot gateway"`
 }
 
 // claims says whether a sign-in gives the guest's records to the user by this program.
@@ -139,6 +143,8 @@ type LoginConfig struct {
 	SilentAfter  time.Duration `yaml:"silent_after" env:"SILENT_AFTER" validate:"gtefield=StaleAfter,max=48h"`
 	Coalesce     time.Duration `yaml:"coalesce"     env:"COALESCE"     validate:"min=0s,max=5m"`
 	DormantAfter time.Duration `yaml:"dormant_after" env:"DORMANT_AFTER" validate:"eq=0s|min=24h"`
+	Reference    bool          `yaml:"reference"    env:"REFERENCE"`
+	DesktopCode  bool          `yaml:"desktop_code" env:"DESKTOP_CODE"`
 	Limits       LimitsConfig  `yaml:"limits"       envPrefix:"LIMITS_"`
 }
 
@@ -202,7 +208,7 @@ type KeepConfig struct {
 func Default() Config {
 	return Config{
 		Log:     LogConfig{Level: "info", Format: "json"},
-		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080"},
+		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080", TrustedProxies: []string{}},
 		Storage: StorageConfig{Engine: "sqlite", Dir: "data"},
 		WhatsApp: WhatsAppConfig{
 			DeviceName: "Konsulin", SendTimeout: 15 * time.Second,
@@ -211,7 +217,7 @@ func Default() Config {
 		Auth: AuthConfig{
 			CoreURI: "http://127.0.0.1:3567", CoreTimeout: 5 * time.Second, Tenant: "public", AppName: "Konsulin",
 			APIDomain: "http://127.0.0.1:8080", WebsiteDomain: "http://127.0.0.1:8080",
-			APIBasePath: "/auth", WebsiteBasePath: "/auth", CookieSameSite: "lax", DefaultRole: "Patient",
+			APIBasePath: "/auth", WebsiteBasePath: "/auth", AllowedOrigins: []string{}, CookieSameSite: "lax", DefaultRole: "Patient",
 			Consume: consumeSelf, WatchEvery: 3 * time.Second, Grace: 15 * time.Second,
 		},
 		FHIR: FHIRConfig{
@@ -223,7 +229,7 @@ func Default() Config {
 			Auth: "none", Subject: "konsulin-bot", Timeout: 10 * time.Second, PerMinute: 50, DefaultName: "Konsulin user",
 			By: "auto",
 		},
-		Guest: GuestConfig{Claim: "auto"},
+		Guest: GuestConfig{Lifetime: 30 * 24 * time.Hour, RotateKeys: 30 * 24 * time.Hour, Claim: "auto"},
 		Login: LoginConfig{
 			Phrases:    []string{"Request login, authenticate me.", "Authenticate me"},
 			StaleAfter: 2 * time.Minute, SilentAfter: 6 * time.Hour, Coalesce: 20 * time.Second, DormantAfter: 4380 * time.Hour,

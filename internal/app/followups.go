@@ -96,6 +96,24 @@ func (f *followUps) claimGuest(ctx context.Context, j jobs.Job) error {
 	})
 }
 
+// guestRecords counts what a guest has done; nil when there is no server to ask.
+func (a *App) guestRecords() func(ctx context.Context, guestID string) (map[string]int, error) {
+	if a.cfg.FHIR.BaseURL == "" {
+		return nil
+	}
+	return func(ctx context.Context, guestID string) (map[string]int, error) {
+		return a.after.fhir.CountGuest(ctx, guestID)
+	}
+}
+
+// claimWait is how long a front end waits for a guest's records: a little where nobody will work on them.
+func (a *App) claimWait() time.Duration {
+	if a.cfg.FHIR.BaseURL == "" {
+		return time.Second
+	}
+	return 20 * time.Second
+}
+
 // withPatient does work on a user's Patient, making sure of the Patient first when there is none. Jobs of one number run
 // in order: one that only waited for the Patient would keep the work that makes it from ever being done.
 func (f *followUps) withPatient(ctx context.Context, j jobs.Job, u fhir.User, work func() error) error {

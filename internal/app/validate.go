@@ -92,6 +92,12 @@ func validateTogether(cfg Config) error {
 	if cfg.Auth.CookieSameSite == "none" && !strings.HasPrefix(cfg.Auth.APIDomain, "https://") {
 		return errors.New("auth.cookie_same_site: none needs an https auth.api_domain; browsers drop such cookies otherwise")
 	}
+	if cfg.Login.DesktopCode && !cfg.Login.Reference {
+		return errors.New("login.desktop_code: needs login.reference; the code belongs to the login that the message names")
+	}
+	if cfg.Login.Reference && cfg.Auth.elsewhere() {
+		return errors.New("login.reference: needs auth.consume: self; the other program's pages begin no logins here")
+	}
 	if cfg.Metrics.Listen != "" {
 		if err := metrics.CheckListen(cfg.Metrics.Listen); err != nil {
 			return fmt.Errorf("metrics.listen: %w", err)
@@ -147,6 +153,8 @@ func should(e validator.FieldError) string {
 		return "must start with / and have no / at its end, such as /auth"
 	case "returnpath":
 		return "must be a path on the website that starts with one /"
+	case "ip|cidr":
+		return "must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8"
 	case "headername":
 		return "must be the name of an HTTP header"
 	case "http_url":

@@ -54,6 +54,7 @@ func lineConfig(a *App) (whatsapp.Config, error) {
 
 func authConfig(a *App) auth.Config {
 	cfg := a.cfg.Auth
+	number, _ := phone.Parse(a.cfg.WhatsApp.Number) // validated before
 	return auth.Config{
 		CoreURI: cfg.CoreURI, APIKey: cfg.APIKey.Reveal(), Tenant: cfg.Tenant, CoreTimeout: cfg.CoreTimeout,
 		AppName: cfg.AppName, APIDomain: cfg.APIDomain, WebsiteDomain: cfg.WebsiteDomain,
@@ -61,6 +62,10 @@ func authConfig(a *App) auth.Config {
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(), NoClaim: !a.cfg.claims(),
 		Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Guests: a.store, Attempts: a.store, GuestLifetime: a.cfg.Guest.Lifetime, GuestKeys: a.cfg.Guest.RotateKeys,
+		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: "https://wa.me",
+		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
+		AllowedOrigins: cfg.AllowedOrigins, Client: a.clients.Of, GuestRecords: a.guestRecords(), ClaimWait: a.claimWait(),
 		Measure: a.measure(systemCore), Events: a.metrics,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
 	}
@@ -142,7 +147,7 @@ func botConfig(a *App) (bot.Config, error) {
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
 	return bot.Config{
 		Links: links{a.auth}, Budgets: a.store, Chats: a.store, Counter: a.metrics, LinkSent: a.metrics.LinkSent,
-		Phrases: login.Phrases,
+		Phrases: login.Phrases, Reference: login.Reference,
 		Limits: bot.Limits{
 			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
 			NewNumbers: rate(login.Limits.NewNumbers), Global: rate(login.Limits.Global),
@@ -189,7 +194,7 @@ func webConfig(a *App) web.Config {
 		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Web.SupportURL,
 		Patience: 5*a.cfg.Auth.CoreTimeout + 5*time.Second, // a confirmation may take that many calls
 		// A proxy may change the Host that our own pages are compared with.
-		TrustedOrigins: []string{a.cfg.Auth.WebsiteDomain},
+		TrustedOrigins: append([]string{a.cfg.Auth.WebsiteDomain}, a.cfg.Auth.AllowedOrigins...),
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
 		HealthOnly:     a.cfg.Auth.elsewhere(),
 		Alive:          a.vitals.watch.Check,
@@ -222,15 +227,17 @@ type links struct{ auth *auth.Service }
 var _ bot.Links = links{}
 
 // CreateLink implements [bot.Links].
-func (l links) CreateLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (string, time.Time, error) {
-	url, expires, err := l.auth.CreateLink(ctx, n, replyID, requested)
+func (l links) CreateLink(ctx context.Context, r bot.LinkRequest) (bot.Link, error) {
+	made, err := l.auth.CreateLink(ctx, auth.LinkRequest{
+		Number: r.Number, ReplyID: r.ReplyID, Requested: r.Requested, Reference: r.Reference,
+	})
 	switch {
 	case errors.Is(err, auth.ErrLinkSpent):
 		err = fmt.Errorf("%w: %w", bot.ErrLinkSpent, err)
 	case errors.Is(err, auth.ErrOtherSpelling):
 		err = fmt.Errorf("%w: %w", bot.ErrAccountUnclear, err)
 	}
-	return url, expires, err
+	return bot.Link{URL: made.URL, Expires: made.Expires, Code: made.Code}, err
 }
 
 // noLine sends nothing.

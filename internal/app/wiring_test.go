@@ -12,6 +12,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/alive"
 	"github.com/konsulin-care/konsulin-bot/internal/metrics"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/stretchr/testify/require"
 )
@@ -35,14 +36,15 @@ func odd() Config {
 		CoreURI: "https://core.example", APIKey: "odd-key", CoreTimeout: 7 * time.Second, Tenant: "odd", AppName: "Odd app",
 		APIDomain: "https://odd.example", WebsiteDomain: "https://odd.example", APIBasePath: "/odd/api", WebsiteBasePath: "/odd/web",
 		RedirectToPath: "/odd", CookieDomain: "odd.example", CookieSameSite: "strict", DefaultRole: "Odd role",
-		Consume: "elsewhere", Grace: 16 * time.Second,
+		Consume: "elsewhere", Grace: 16 * time.Second, AllowedOrigins: []string{"https://app.odd.example"},
 	}
 	cfg.Contact.By = "gateway"
-	cfg.Guest = GuestConfig{Claim: "gateway"}
 	cfg.Login = LoginConfig{
 		Phrases: []string{"odd phrase"}, StaleAfter: 61 * time.Second, SilentAfter: 62 * time.Second, Coalesce: 63 * time.Second, DormantAfter: 64 * time.Hour,
+		Reference: true, DesktopCode: true,
 		Limits: LimitsConfig{Number: every(71), NumberDay: every(72), NewNumbers: every(73), Global: every(74)},
 	}
+	cfg.Guest = GuestConfig{Lifetime: 64 * time.Hour, RotateKeys: 65 * time.Hour, Claim: "gateway"}
 	cfg.Replies = RepliesConfig{
 		Dir: "/odd", Language: "xx", ByCountry: map[string]string{"49": "yy"}, Hidden: "zz", WayOut: "https://odd.example/out",
 		OtherText: "reply", HumanContact: "odd human", EmergencyLine: "odd line", HumanQuiet: 81 * time.Second,
@@ -72,13 +74,20 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	got := authConfig(a)
 	require.NotNil(t, got.Await)
 	require.NotNil(t, got.Measure)
-	got.Await, got.Measure = nil, nil
+	require.NotNil(t, got.Client)
+	require.NotNil(t, got.GuestRecords)
+	require.Positive(t, got.ClaimWait)
+	number, err := phone.Parse(cfg.WhatsApp.Number)
+	require.NoError(t, err)
+	got.Await, got.Measure, got.Client, got.GuestRecords, got.ClaimWait = nil, nil, nil, nil, 0
 	require.Equal(t, auth.Config{
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
 		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, NoClaim: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: cfg.Login.DormantAfter,
-		Events: a.metrics,
+		Events: a.metrics, Guests: a.store, Attempts: a.store, GuestLifetime: 64 * time.Hour, GuestKeys: 65 * time.Hour,
+		BotNumber: number, Phrase: "odd phrase", ChatURL: "https://wa.me", Reference: true, DesktopCode: true,
+		AllowedOrigins: []string{"https://app.odd.example"},
 	}, got)
 
 	b, err := botConfig(a)
@@ -86,6 +95,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.Same(t, a.metrics, b.Counter)
 	require.NotNil(t, b.LinkSent)
 	require.Equal(t, cfg.Login.Phrases, b.Phrases)
+	require.True(t, b.Reference)
 	rate := func(n int) bot.Rate { return bot.Rate{Burst: n, Every: time.Duration(n) * time.Second} }
 	require.Equal(t, bot.Limits{Number: rate(71), NumberDay: rate(72), NewNumbers: rate(73), Global: rate(74)}, b.Limits)
 	require.Equal(t, []time.Duration{61 * time.Second, 62 * time.Second, 63 * time.Second, 81 * time.Second},
@@ -117,7 +127,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	w := webConfig(a)
 	require.Equal(t, []any{"/odd/api", "/odd/web", "odd phrase", "mailto:odd@example.org", true, "1.2.3", "+6281234567890"},
 		[]any{w.APIBasePath, w.WebsiteBasePath, w.Phrase, w.SupportURL, w.HTTPS, w.Version, w.BotNumber.E164()})
-	require.Equal(t, []string{"https://odd.example"}, w.TrustedOrigins)
+	require.Equal(t, []string{"https://odd.example", "https://app.odd.example"}, w.TrustedOrigins)
 	require.Greater(t, w.Patience, 5*cfg.Auth.CoreTimeout)
 
 	r := retention(cfg.Keep)

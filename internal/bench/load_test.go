@@ -105,9 +105,13 @@ func newBrowser(b *testing.B, url string) *browser {
 	return &browser{http: &http.Client{Transport: t, Timeout: patience}, url: url}
 }
 
-// signIn presses the button of the page that the link opens.
+// signIn begins a login, as the login page does, and presses the button of the page that the link opens.
 func (br *browser) signIn(ctx context.Context, answer string) error {
 	link, err := url.Parse(linkInText.FindString(answer))
+	if err != nil {
+		return err
+	}
+	begun, err := br.post(ctx, "/auth/login/start", []byte("{}"), nil)
 	if err != nil {
 		return err
 	}
@@ -115,9 +119,18 @@ func (br *browser) signIn(ctx context.Context, answer string) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, br.url+"/auth/signinup/code/consume", bytes.NewReader(body))
+	_, err = br.post(ctx, "/auth/signinup/code/consume", body, begun)
+	return err
+}
+
+// post wants the answer OK and returns the cookies that came with it.
+func (br *browser) post(ctx context.Context, path string, body []byte, cookies []*http.Cookie) ([]*http.Cookie, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, br.url+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
+	}
+	for _, c := range cookies {
+		req.AddCookie(c)
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "rid": "passwordless", "st-auth-mode": "cookie", "Origin": br.url, "Sec-Fetch-Site": "same-origin",
@@ -126,15 +139,15 @@ func (br *browser) signIn(ctx context.Context, answer string) error {
 	}
 	resp, err := br.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	var v struct{ Status string }
 	if err == nil && (json.Unmarshal(raw, &v) != nil || v.Status != "OK") {
-		err = fmt.Errorf("sign-in: HTTP %d: %s", resp.StatusCode, raw)
+		err = fmt.Errorf("%s: HTTP %d: %s", path, resp.StatusCode, raw)
 	}
-	return err
+	return resp.Cookies(), err
 }
 
 // quantile of times that are sorted.

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
+)
+
+// The routes of ours, below apiBasePath. "/session" is web's; here it only counts as a part of the API.
+const (
+	startPath   = "/login/start"
+	attemptPath = "/login/attempt"
+	codePath    = "/login/code"
+	guestPath   = "/anonymous-session"
+	claimPath   = "/anonymous/claim"
+	sessionPath = "/session"
+)
+
+// ourRoute is what serves a path of ours, and by which method.
+func (s *Service) ourRoute(path string) (method string, h http.HandlerFunc) {
+	switch path {
+	case startPath:
+		return http.MethodPost, s.startLogin
+	case attemptPath:
+		return http.MethodGet, s.showAttempt
+	case codePath:
+		return http.MethodPost, s.enterCode
+	case guestPath:
+		return http.MethodPost, s.guestSession
+	case claimPath:
+		if !s.cfg.NoClaim {
+			return http.MethodPatch, s.claimGuest
+		}
+	}
+	return "", nil
+}
+
+// serveOurs answers a path of ours, into a buffer and with a bounded body.
+func (s *Service) serveOurs(w http.ResponseWriter, r *http.Request, path string) {
+	method, h := s.ourRoute(path)
+	if r.Method != method {
+		w.Header().Set("Allow", method)
+		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"message": "this path wants " + method})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	h(w, r)
+}
+
+// readJSON reads a body; an empty one counts as an empty object. false: it is answered.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
+	err := json.NewDecoder(r.Body).Decode(into)
+	var large *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return true
+	case errors.As(err, &large):
+		writeJSON(w, http.StatusRequestEntityTooLarge, map[string]string{"message": "the request is too large"})
+	default:
+		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "the body must be a JSON object"})
+	}
+	return false
+}
+
+// busy answers a client that begins too much.
+func busy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	writeJSON(w, http.StatusTooManyRequests, map[string]string{"message": "Please try again in a moment."})
+}
+
+// startLogin answers POST /login/start.
+func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		ReturnPath string `json:"returnPath"`
+	}
+	if !readJSON(w, r, &in) {
+		return
+	}
+	a, err := s.StartAttempt(w, r, in.ReturnPath)
+	switch {
+	case errors.Is(err, ErrBusy):
+		busy(w)
+		return
+	case err != nil:
+		s.away(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Status      string `json:"status"`
+		Reference   string `json:"reference,omitempty"`
+		Text        string `json:"text"`
+		URL         string `json:"url"`
+		ExpiresIn   int    `json:"expires_in"` // seconds
+		DesktopCode bool   `json:"desktop_code,omitempty"`
+	}{"OK", a.Reference, a.Text, s.chatLink(a.Text), int(a.Expires.Seconds()), a.DesktopCode})
+}
+
+// showAttempt answers GET /login/attempt: a state and nothing else, because whoever began the login may not be the one
+// who sends the message.
+func (s *Service) showAttempt(w http.ResponseWriter, r *http.Request) {
+	if !s.mayBegin(r) {
+		busy(w)
+		return
+	}
+	a, err := s.Attempt(r)
+	if err != nil {
+		s.away(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"state": a.State})
+}
+
+// enterCode answers POST /login/code as the consume route would: it consumes the link that the code belongs to.
+func (s *Service) enterCode(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Code string `json:"code"`
+		answers
+	}
+	if !readJSON(w, r, &in) {
+		return
+	}
+	out := newResponse(w.Header())
+	in2 := r.Clone(context.WithoutCancel(r.Context()))
+	ctx, cancel := context.WithTimeout(r.Context(), s.Settle()+s.core.patience())
+	defer cancel()
+	err := s.core.run(ctx, func() error { s.redeemPOST(out, in2, in.Code, in.answers); return nil })
+	switch {
+	case err == nil:
+		out.copyTo(w)
+	case r.Context().Err() != nil: // nobody to answer
+	default:
+		s.log.Error().Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
+		s.excuse(w, ReasonTryAgain)
+	}
+}
+
+func (s *Service) redeemPOST(w http.ResponseWriter, r *http.Request, code string, in answers) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.Settle())
+	defer cancel()
+	v, err := s.arrive(ctx, r, in)
+	var preAuth, linkCode string
+	if err == nil {
+		preAuth, linkCode, err = s.redeem(ctx, v, code)
+	}
+	if err != nil {
+		s.refused(err)
+		s.sayWhyNot(w, err)
+		return
+	}
+	done, err := s.signIn(ctx, w, r, v, preAuth, linkCode)
+	if err != nil {
+		s.sayWhyNot(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Status         string           `json:"status"`
+		CreatedNewUser bool             `json:"createdNewUser"`
+		User           plessmodels.User `json:"user"`
+	}{"OK", done.isNew, done.User})
+}
