@@ -122,7 +122,7 @@ func TestASignInIsRecordedOnceWithItsJobs(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, rows, 1)
 		require.Equal(t, "R1", rows[0].ReplyID)
-		require.Equal(t, map[string]any{"new_user": true, "guest": true, "reconciled": false}, rows[0].Detail)
+		require.Equal(t, map[string]any{"new_user": true, "guest": false, "reconciled": false}, rows[0].Detail)
 		require.Len(t, b.lease(t, "me", 10, "fhir.sync", "contact.sync"), 2)
 	})
 }

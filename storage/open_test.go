@@ -180,7 +180,7 @@ func TestANewerDatabaseIsRefusedAndUntouched(t *testing.T) {
 		}
 		_, err := Open(t.Context(), b.config)
 		require.ErrorIs(t, err, ErrNewer)
-		require.ErrorContains(t, err, "version 99, this binary knows up to 5")
+		require.ErrorContains(t, err, "version 99, this binary knows up to 6")
 		if b.config.Engine == SQLite {
 			after, err := os.ReadFile(own)
 			require.NoError(t, err)
