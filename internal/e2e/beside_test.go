@@ -170,12 +170,16 @@ func TestGatewayAndBotOnePatient(t *testing.T) {
 					v.botWrote(userID)
 				}
 			}
-			v = newBeside(t, storage.SQLite, late, func(cfg *app.Config) { cfg.Contact.By = by })
+			v = newBeside(t, storage.SQLite, late, func(cfg *app.Config) { cfg.Contact.By, cfg.Auth.Grace = by, 2*time.Second })
 			v.fhir.Racy(true)
 			v.fhir.Slow(5 * time.Millisecond)
 			b := v.startOutside()
 			for i := range 20 {
 				round.Store(int64(i))
+				v.omni.Slow(0)
+				if i%3 == 1 { // the gateway has seen that there is no Patient, and waits for the webhook before it makes one
+					v.omni.Slow(300 * time.Millisecond)
+				}
 				siti := v.user()
 				if i%3 == 0 { // the front end asks for a code, too, whose records come first
 					a := newBrowser(t, v.gateway.URL()).do(t, http.MethodPost, gatewayBase+"/signinup/code", map[string]any{"phoneNumber": siti.Phone()})
