@@ -14,6 +14,7 @@ import (
 const (
 	startPath   = "/login/start"
 	attemptPath = "/login/attempt"
+	linkPath    = "/login/link"
 	codePath    = "/login/code"
 	guestPath   = "/anonymous-session"
 	claimPath   = "/anonymous/claim"
@@ -27,6 +28,8 @@ func (s *Service) ourRoute(path string) (method string, h http.HandlerFunc) {
 		return http.MethodPost, s.startLogin
 	case attemptPath:
 		return http.MethodGet, s.showAttempt
+	case linkPath:
+		return http.MethodGet, s.showLink
 	case codePath:
 		return http.MethodPost, s.enterCode
 	case guestPath:

@@ -20,8 +20,8 @@ func (s *Service) newCORS() *cors.Cors {
 			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 		},
 		AllowedHeaders: append([]string{"content-type"}, supertokens.GetAllCORSHeaders()...),
-		// What SuperTokens' front-end library reads.
-		ExposedHeaders: []string{"front-token", "anti-csrf", "st-access-token", "st-refresh-token"},
+		// What SuperTokens' front-end library reads, and when to ask again.
+		ExposedHeaders: []string{"front-token", "anti-csrf", "st-access-token", "st-refresh-token", "retry-after"},
 		MaxAge:         600,
 	})
 }

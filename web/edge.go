@@ -49,7 +49,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 func (s *Server) apiRoute(path string) string {
 	for _, route := range []string{
 		"/signinup/code/consume", "/session/refresh", "/signout",
-		"/login/start", "/login/attempt", "/login/code", "/anonymous-session", "/anonymous/claim",
+		"/login/start", "/login/attempt", "/login/link", "/login/code", "/anonymous-session", "/anonymous/claim",
 	} {
 		if path == s.cfg.APIBasePath+route {
 			return path

@@ -1,0 +1,42 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+)
+
+// showLink answers GET /login/link: what our own page of a link would show, for a front end that draws that page itself. It
+// tells no more than that page, to whoever has the link's address, and changes nothing.
+func (s *Service) showLink(w http.ResponseWriter, r *http.Request) {
+	if !s.mayBegin(r) {
+		busy(w)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.core.patience())
+	defer cancel()
+	v, err := s.Link(ctx, r, r.URL.Query().Get("preAuthSessionId"))
+	if err != nil {
+		s.away(w, r, err)
+		return
+	}
+	type offer struct {
+		Guest   bool           `json:"guest"`
+		Here    bool           `json:"here"`
+		Records int            `json:"records"`
+		Kinds   map[string]int `json:"kinds,omitempty"`
+	}
+	writeJSON(w, http.StatusOK, struct {
+		State      ViewState `json:"state"`
+		Number     string    `json:"number,omitempty"`     // its last four digits are hidden
+		ExpiresIn  int       `json:"expires_in,omitempty"` // seconds
+		Door       Door      `json:"door,omitempty"`
+		TriesLeft  int       `json:"triesLeft"`
+		ReturnPath string    `json:"returnPath,omitempty"`
+		Other      bool      `json:"other"`
+		Elsewhere  bool      `json:"elsewhere"`
+		Offer      offer     `json:"offer"`
+	}{
+		v.State, v.Masked, int(v.Expires.Seconds()), v.Door, v.TriesLeft, v.ReturnPath, v.Other, v.Elsewhere,
+		offer{v.Offer.Guest, v.Offer.Here, v.Offer.Records, v.Offer.Kinds},
+	})
+}
