@@ -7,10 +7,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones, for a system that has none
+
+	_ "golang.org/x/crypto/x509roots/fallback" // certificate authorities, for a system that has none
 )
 
-// version is set by the build.
-var version = "dev"
+// version and commit are set by the build.
+var (
+	version = "dev"
+	commit  = "" // empty: as the Go tool has noted it
+)
 
 func main() { os.Exit(run()) }
 

@@ -13,7 +13,7 @@ import (
 type about struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit"` // unknown when it was not built from a checkout
-	Modified bool   `json:"modified"`
+	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 	Schema   int64  `json:"schema"` // of the database's tables
@@ -32,15 +32,10 @@ func newVersion(version string) *cobra.Command {
 				return err
 			}
 			v := about{Version: version, Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					switch s.Key {
-					case "vcs.revision":
-						v.Commit = s.Value
-					case "vcs.modified":
-						v.Modified = s.Value == "true"
-					}
-				}
+			if commit != "" {
+				v.Commit = commit
+			} else if info, ok := debug.ReadBuildInfo(); ok {
+				v.read(info)
 			}
 			var err error
 			if v.Schema, err = app.Schema(); err != nil {
@@ -51,4 +46,16 @@ func newVersion(version string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "with commit, Go version, platform and schema")
 	return cmd
+}
+
+// read takes what the Go tool has noted about the checkout.
+func (a *about) read(info *debug.BuildInfo) {
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			a.Commit = s.Value
+		case "vcs.modified":
+			a.Modified = s.Value == "true"
+		}
+	}
 }
