@@ -5,7 +5,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newPair(load loader) *cobra.Command {
+func newPair(load loader, p process) *cobra.Command {
 	var byCode, replace bool
 	cmd := &cobra.Command{
 		Use:   "pair",
@@ -20,7 +20,7 @@ func newPair(load loader) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.Pair(cmd.Context(), cfg, app.PairOptions{ByCode: byCode, Replace: replace, Out: cmd.OutOrStdout(), LogTo: cmd.ErrOrStderr()})
+			return app.Pair(cmd.Context(), cfg, app.PairOptions{Line: p.line, ByCode: byCode, Replace: replace, Out: cmd.OutOrStdout(), LogTo: cmd.ErrOrStderr()})
 		},
 	}
 	cmd.Flags().BoolVar(&byCode, "code", false, "pair by a code to type on the phone instead of a QR code to scan")

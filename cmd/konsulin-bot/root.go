@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
@@ -28,7 +29,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func newRoot(version string) *cobra.Command {
+func newRoot(p process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "konsulin-bot",
 		Short: "Login with WhatsApp: a chat message in, a magic link out, a session in the browser",
@@ -40,9 +41,28 @@ func newRoot(version string) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringP("config", "c", "config.yaml", "configuration file; without one, defaults and KONSULIN_… variables")
 	load := loader(loadConfig)
-	root.AddCommand(newServe(load, version), newPair(load), newConfig(load), newJobs(load), newFHIR(load),
-		newHealth(load), newDoctor(load), newAudit(load), newMigrate(load), newBackup(load, version), newRestore(load), newVersion(version))
+	root.AddCommand(newServe(load, p), newPair(load, p), newConfig(load), newJobs(load), newFHIR(load),
+		newHealth(load), newDoctor(load), newAudit(load), newMigrate(load), newBackup(load, p.version), newRestore(load), newVersion(p.version))
+	root.InitDefaultCompletionCmd()
+	wantSubcommand(root)
 	return root
+}
+
+// wantSubcommand has commands that only hold others show their help, and refuse a name that is none of theirs.
+func wantSubcommand(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		wantSubcommand(sub)
+	}
+	if cmd.Runnable() {
+		return
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath())}
+		}
+		return nil
+	}
 }
 
 type loader func(cmd *cobra.Command) (app.Config, error)

@@ -14,7 +14,7 @@ import (
 func execute(t *testing.T, args ...string) (out string, code int, err error) {
 	t.Helper()
 	var b bytes.Buffer
-	root := newRoot("1.2.3")
+	root := newRoot(process{version: "1.2.3"})
 	root.SetArgs(args)
 	root.SetOut(&b)
 	root.SetErr(&b)

@@ -5,7 +5,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newServe(load loader, version string) *cobra.Command {
+func newServe(load loader, p process) *cobra.Command {
 	var newSealKey bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -19,7 +19,7 @@ func newServe(load loader, version string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bot, err := app.New(cmd.Context(), cfg, app.Options{LogTo: cmd.ErrOrStderr(), Version: version, NewSealKey: newSealKey})
+			bot, err := app.New(cmd.Context(), cfg, app.Options{Line: p.line, LogTo: cmd.ErrOrStderr(), Version: p.version, NewSealKey: newSealKey})
 			if err != nil {
 				return err
 			}
