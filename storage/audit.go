@@ -2,7 +2,9 @@ package storage
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,18 +26,22 @@ const (
 	EventRestored  = "database restored" // it goes on from a copy; what happened after the copy is not in it
 	EventClaiming  = "guest claim begun" // a guest's records are about to be given to the user
 	EventClaimed   = "guest claimed"     // a guest's records were given to the user
+	EventCommand   = "command"           // an admin's command, once for each reply; the detail says which and what came of it
+	EventForgotten = "number forgotten"  // a number's rows were erased; its earlier audit rows name nobody any more
 
 	EventNumberChanged   = "number.changed"   // somebody else may have the number now: sign-ins ask for another proof
 	EventNumberConfirmed = "number.confirmed" // the application has had that proof
 )
 
 // AuditRow is one thing that happened. Rows are only ever added; the database itself refuses to change them, and to
-// delete them other than by retention.
+// delete them other than by retention. The table names numbers by aliases, so that [Store.Forget] can take the name away
+// from rows that never change; whoever reads gets the number while it is known.
 type AuditRow struct {
 	ID       int64 // given by the database
 	At       time.Time
 	Event    string
-	Number   phone.Number // zero: none
+	Number   phone.Number // whom it is about; zero: nobody, or a number that was forgotten
+	By       phone.Number // the admin who did it; zero: nobody, an operator, or forgotten
 	UserID   string
 	ReplyID  string
 	IntentID string
@@ -50,6 +56,7 @@ type AuditQuery struct {
 	UserID string
 	Since  time.Time // rows not older than this
 	Limit  int       // zero: 1,000
+	Newest bool      // the youngest rows, youngest first
 }
 
 // Audit appends one row.
@@ -73,35 +80,70 @@ func appendAudit(ctx context.Context, q querier, row AuditRow) error {
 	if err != nil {
 		return err
 	}
-	_, err = change(ctx, q, `INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		millis(row.At), row.Event, row.Number.Digits(), row.UserID, row.ReplyID, row.IntentID, string(text))
+	about, err := aliasOf(ctx, q, row.Number, row.At)
+	if err != nil {
+		return err
+	}
+	by, err := aliasOf(ctx, q, row.By, row.At)
+	if err != nil {
+		return err
+	}
+	query := `INSERT INTO audit (at, event, number, actor, user_id, reply_id, intent_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	if row.Event == EventCommand && row.ReplyID != "" {
+		query += ` ON CONFLICT (reply_id) WHERE event = 'command' AND reply_id <> '' DO NOTHING`
+	}
+	_, err = change(ctx, q, query, millis(row.At), row.Event, about, by, row.UserID, row.ReplyID, row.IntentID, string(text))
 	return err
 }
 
-// ListAudit reads rows.
+// aliasOf is what the audit calls a number; a number without one gets one.
+func aliasOf(ctx context.Context, q querier, n phone.Number, now time.Time) (string, error) {
+	if n.IsZero() {
+		return "", nil
+	}
+	var alias string
+	found, err := one(ctx, q, `SELECT alias FROM audit_names WHERE number = $1`, []any{n.Digits()}, &alias)
+	if err != nil || found {
+		return alias, err
+	}
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails, see crypto/rand
+	_, err = one(ctx, q, `INSERT INTO audit_names (number, alias, at) VALUES ($1, $2, $3)
+		ON CONFLICT (number) DO UPDATE SET number = excluded.number RETURNING alias`,
+		[]any{n.Digits(), hex.EncodeToString(random[:]), millis(now)}, &alias)
+	return alias, err
+}
+
+// ListAudit reads rows. A number also finds what its owner did as an admin.
 func (s *Store) ListAudit(ctx context.Context, want AuditQuery) ([]AuditRow, error) {
-	query, args := `SELECT id, at, event, number, user_id, reply_id, intent_id, detail FROM audit WHERE id > $1`,
-		[]any{want.After}
-	restrict := func(column, value string) {
-		if value != "" {
-			args = append(args, value)
+	query, args := `SELECT a.id, a.at, a.event, COALESCE(n.number, ''), COALESCE(y.number, ''), a.user_id, a.reply_id, a.intent_id, a.detail
+		FROM audit a LEFT JOIN audit_names n ON n.alias = a.number AND a.number <> ''
+		LEFT JOIN audit_names y ON y.alias = a.actor AND a.actor <> '' WHERE a.id > $1`, []any{want.After}
+	for _, r := range [][2]string{{"event", want.Event}, {"user_id", want.UserID}} {
+		if r[1] != "" {
+			args = append(args, r[1])
 			// The second half lets the engine use the index that leaves empty values out.
-			query += fmt.Sprintf(" AND %s = $%d AND %s <> ''", column, len(args), column)
+			query += fmt.Sprintf(" AND a.%s = $%d AND a.%s <> ''", r[0], len(args), r[0])
 		}
 	}
-	restrict("event", want.Event)
-	restrict("number", want.Number.Digits())
-	restrict("user_id", want.UserID)
 	if !want.Since.IsZero() {
 		args = append(args, millis(want.Since))
-		query += fmt.Sprintf(" AND at >= $%d", len(args))
+		query += fmt.Sprintf(" AND a.at >= $%d", len(args))
+	}
+	if !want.Number.IsZero() {
+		args = append(args, want.Number.Digits())
+		query += fmt.Sprintf(` AND a.id IN (SELECT id FROM audit WHERE number <> '' AND number = (SELECT alias FROM audit_names WHERE number = $%d)
+			UNION SELECT id FROM audit WHERE actor <> '' AND actor = (SELECT alias FROM audit_names WHERE number = $%[1]d))`, len(args))
 	}
 	if want.Limit <= 0 {
 		want.Limit = 1000
 	}
+	order := "a.id"
+	if want.Newest {
+		order = "a.id DESC"
+	}
 	args = append(args, want.Limit)
-	query += fmt.Sprintf(" ORDER BY id LIMIT $%d", len(args))
+	query += fmt.Sprintf(" ORDER BY %s LIMIT $%d", order, len(args))
 	var found []AuditRow
 	err := each(ctx, s.engine.reader(), query, args, func(rows *sql.Rows) error {
 		row, err := scanAudit(rows)
@@ -117,14 +159,20 @@ func (s *Store) ListAudit(ctx context.Context, want AuditQuery) ([]AuditRow, err
 func scanAudit(rows *sql.Rows) (AuditRow, error) {
 	var row AuditRow
 	var when int64
-	var digits, detail string
-	err := rows.Scan(&row.ID, &when, &row.Event, &digits, &row.UserID, &row.ReplyID, &row.IntentID, &detail)
+	var about, by, detail string
+	err := rows.Scan(&row.ID, &when, &row.Event, &about, &by, &row.UserID, &row.ReplyID, &row.IntentID, &detail)
 	if err != nil {
 		return row, err
 	}
 	row.At = at(when)
-	if digits != "" {
-		if row.Number, err = phone.FromDigits(digits); err != nil {
+	for _, n := range []struct {
+		digits string
+		into   *phone.Number
+	}{{about, &row.Number}, {by, &row.By}} {
+		if n.digits == "" {
+			continue
+		}
+		if *n.into, err = phone.FromDigits(n.digits); err != nil {
 			return row, err
 		}
 	}

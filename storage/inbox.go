@@ -117,7 +117,7 @@ func (s *Store) LastLogin(ctx context.Context, n phone.Number, replyID string) (
 	var ms int64
 	_, err := one(ctx, s.engine.reader(), `SELECT COALESCE(
 		(SELECT requested_at FROM links WHERE number = $1 AND reply_id <> $2 ORDER BY requested_at DESC LIMIT 1),
-		(SELECT at FROM audit WHERE number = $1 AND number <> '' AND reply_id <> $2
+		(SELECT at FROM audit WHERE number = (SELECT alias FROM audit_names WHERE number = $1) AND number <> '' AND reply_id <> $2
 			AND event IN ('link', 'sign-in') ORDER BY id DESC LIMIT 1), 0)`, []any{n.Digits(), replyID}, &ms)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("last login: %w", classify(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -180,7 +181,9 @@ func TestANewerDatabaseIsRefusedAndUntouched(t *testing.T) {
 		}
 		_, err := Open(t.Context(), b.config)
 		require.ErrorIs(t, err, ErrNewer)
-		require.ErrorContains(t, err, "version 99, this binary knows up to 6")
+		known, knownErr := Newest(b.config.Engine)
+		require.NoError(t, knownErr)
+		require.ErrorContains(t, err, fmt.Sprintf("version 99, this binary knows up to %d", known))
 		if b.config.Engine == SQLite {
 			after, err := os.ReadFile(own)
 			require.NoError(t, err)

@@ -126,8 +126,11 @@ func past(tb testing.TB, b bundle, n int) {
 		`INSERT INTO push_names (number, name, at) SELECT ` + digits + `, 'Siti', $1 FROM ` + series,
 		`INSERT INTO cases (user_id, resource, number, why, candidates, state, chosen, opened_at, decided_by)
 			SELECT ` + id + `, 'Patient', ` + digits + `, 'foreign', '[]', 'open', '', $1, '' FROM ` + series,
+		`INSERT INTO audit_names (number, alias, at) SELECT ` + digits + `, 'alias' || ` + digits + `, $1 FROM ` + series,
+		`INSERT INTO blocks (number, until, reason, by_whom, at) SELECT ` + digits + `, 0, '', '', $1 FROM ` + series,
+		`INSERT INTO revocations (number, at, refused, by_whom) SELECT ` + digits + `, $1, 1, '' FROM ` + series,
 		`INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
-			SELECT $1, 'sign-in', ` + digits + `, ` + id + `, ` + id + `, ` + id + `, '{}' FROM ` + series,
+			SELECT $1, 'sign-in', 'alias' || ` + digits + `, ` + id + `, ` + id + `, ` + id + `, '{}' FROM ` + series,
 	} {
 		require.NoError(tb, b.raw(tb, strings.ReplaceAll(statement, "$1", fmt.Sprint(at))))
 	}

@@ -98,6 +98,9 @@ func lostRace(err error) bool {
 func (e *pgEngine) reader() querier           { return e.db }
 func (e *pgEngine) lineDB() (*sql.DB, string) { return e.line, "postgres" }
 func (e *pgEngine) skipLocked() string        { return " FOR UPDATE SKIP LOCKED" }
+func (e *pgEngine) contains(column, parameter string) string {
+	return "position(convert_to(" + parameter + "::text, 'UTF8') IN " + column + ") > 0"
+}
 
 // ping notices a server that only answers reads, such as a standby.
 func (e *pgEngine) ping(ctx context.Context) error {

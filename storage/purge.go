@@ -33,6 +33,8 @@ func DefaultRetention() Retention {
 type Purged struct {
 	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Identities, Audit int64
 	Guests, Apart, GuestKeys, Attempts                                                                   int64
+
+	Blocks, Revocations, Questions, AuditNames int64
 }
 
 // purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
@@ -88,6 +90,9 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 		ORDER BY expires_at LIMIT $2)`, millis(now)); err != nil {
 		return p, err
 	}
+	if err := s.purgeDesk(ctx, &p, r, now); err != nil {
+		return p, err
+	}
 	if err := s.purge(ctx, &p.Budgets, `DELETE FROM budgets WHERE tat < $1 AND key IN
 		(SELECT key FROM budgets WHERE tat < $1 ORDER BY tat LIMIT $2)`, now.UnixNano()); err != nil {
 		return p, err
@@ -97,10 +102,31 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 		return p, err
 	}
 	if r.Audit > 0 {
-		return p, s.purgeAudit(ctx, &p.Audit, now, now.Add(-r.Audit))
+		return p, s.purgeAudit(ctx, &p, now, now.Add(-r.Audit))
 	}
 	return p, nil
 }
+
+// purgeDesk removes what admins did and what is over: blocks that have ended, revocations older than every link that they
+// could concern, questions that nobody may answer any more.
+func (s *Store) purgeDesk(ctx context.Context, p *Purged, r Retention, now time.Time) error {
+	if err := s.purge(ctx, &p.Blocks, `DELETE FROM blocks WHERE number IN
+		(SELECT number FROM blocks WHERE until > 0 AND until < $1 LIMIT $2) AND until > 0 AND until < $1`, millis(now)); err != nil {
+		return err
+	}
+	if err := s.purge(ctx, &p.Questions, `DELETE FROM questions WHERE expires_at < $1 AND asker IN
+		(SELECT asker FROM questions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, millis(now.Add(-questionsKept))); err != nil {
+		return err
+	}
+	if r.Links <= 0 {
+		return nil
+	}
+	return s.purge(ctx, &p.Revocations, `DELETE FROM revocations WHERE refused = 0 AND at < $1 AND number IN
+		(SELECT number FROM revocations WHERE refused = 0 AND at < $1 ORDER BY at LIMIT $2)`, millis(now.Add(-r.Links)))
+}
+
+// questionsKept is how long a question is kept after its time, for the retry of a command that was allowed.
+const questionsKept = 10 * time.Minute
 
 // purge repeats the statement in transactions of their own until it finds less than a batch.
 func (s *Store) purge(ctx context.Context, count *int64, query string, before int64) error {
@@ -121,7 +147,8 @@ func (s *Store) purge(ctx context.Context, count *int64, query string, before in
 }
 
 // purgeAudit moves the horizon first: the trigger lets go only what is older. That rows were deleted is audited too.
-func (s *Store) purgeAudit(ctx context.Context, count *int64, now, keepSince time.Time) error {
+func (s *Store) purgeAudit(ctx context.Context, p *Purged, now, keepSince time.Time) error {
+	count := &p.Audit
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
 		_, err := change(ctx, q, `UPDATE audit_horizon SET keep_since = $1 WHERE keep_since < $1`, millis(keepSince))
 		return err
@@ -131,6 +158,11 @@ func (s *Store) purgeAudit(ctx context.Context, count *int64, now, keepSince tim
 	}
 	if err := s.purge(ctx, count, `DELETE FROM audit WHERE id IN
 		(SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)`, millis(keepSince)); err != nil || *count == 0 {
+		return err
+	}
+	if err := s.purge(ctx, &p.AuditNames, `DELETE FROM audit_names WHERE at < $1 AND number IN (SELECT number FROM audit_names n
+		WHERE at < $1 AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.number = n.alias AND a.number <> '')
+		AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.actor = n.alias AND a.actor <> '') LIMIT $2)`, millis(keepSince)); err != nil {
 		return err
 	}
 	return s.Audit(ctx, AuditRow{At: now, Event: EventPurge, Detail: map[string]any{"rows": *count}})

@@ -104,6 +104,9 @@ func (e *liteEngine) write(ctx context.Context, d durability, fn func(ctx contex
 func (e *liteEngine) reader() querier           { return numbered{e.reads} }
 func (e *liteEngine) lineDB() (*sql.DB, string) { return e.line, "sqlite3" }
 func (e *liteEngine) skipLocked() string        { return "" }
+func (e *liteEngine) contains(column, parameter string) string {
+	return "instr(" + column + ", CAST(" + parameter + " AS BLOB)) > 0"
+}
 
 // ping takes the write lock too, so that a database that another process has locked for good is noticed.
 func (e *liteEngine) ping(ctx context.Context) error {

@@ -49,6 +49,8 @@ type engine interface {
 	lineDB() (*sql.DB, string)
 	// skipLocked is appended to a SELECT that chooses rows to work on.
 	skipLocked() string
+	// contains is the condition that a column of bytes holds the text of a parameter.
+	contains(column, parameter string) string
 	ping(ctx context.Context) error
 	close() error
 }

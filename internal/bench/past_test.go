@@ -101,10 +101,11 @@ func pastRows() []string {
 			SELECT reply, intent || '-code', hash, digits, NULL, at, at, at + {minutes}, 'consumed', 1 FROM past`,
 		`INSERT INTO intents (id, reply_id, code_id, number, guest, started_at, expires_at, pre_auth, closed_at, outcome)
 			SELECT intent, reply, intent || '-code', digits, '', at, at + {minutes}, '', at, 'recorded' FROM past`,
+		`INSERT INTO audit_names (number, alias, at) SELECT digits, 'alias' || digits, MIN(at) FROM past GROUP BY digits`,
 		`INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
-			SELECT at, 'link', digits, '', reply, '', '{}' FROM past ORDER BY i`,
+			SELECT at, 'link', 'alias' || digits, '', reply, '', '{}' FROM past ORDER BY i`,
 		`INSERT INTO audit (at, event, number, user_id, reply_id, intent_id, detail)
-			SELECT at, 'sign-in', digits, intent || '-user', reply, intent, '{"guest":false,"new_user":false,"reconciled":false}'
+			SELECT at, 'sign-in', 'alias' || digits, intent || '-user', reply, intent, '{"guest":false,"new_user":false,"reconciled":false}'
 			FROM past ORDER BY i`,
 		job + `SELECT 'login.answer', digits || '/A' || reply, 'login:' || digits, CAST('' AS {blob}), 'done', 0, at, at, at, '', NULL
 			FROM past WHERE at > {jobs} ORDER BY i`,
