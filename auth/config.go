@@ -34,6 +34,7 @@ type Config struct {
 
 	Links   LinkStore
 	SignIns SignInStore
+	Gate    Gate // nil: nobody is barred
 	// Identities knows whether somebody else may have a number by now; nil: nobody ever has. DormantAfter is the pause
 	// between two sign-ins after which that may be so; 0: none is too long.
 	Identities   IdentityStore

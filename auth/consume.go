@@ -97,13 +97,14 @@ type signedIn struct {
 // signIn confirms a link for a browser and gives it a session in place of the one that it had. Its errors are those of
 // confirm, and are counted.
 func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit, preAuthSessionID, linkCode string) (signedIn, error) {
+	began := s.now()
 	who, err := s.confirm(ctx, preAuthSessionID, linkCode, v)
 	if err != nil {
 		s.refused(err)
 		return signedIn{}, err
 	}
 	s.dropSession(ctx, v.person)
-	made, err := s.newSession(ctx, r, w, who)
+	made, err := s.admit(ctx, r, w, who, began)
 	if err != nil {
 		s.refused(because(refusedSession, err))
 		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
@@ -136,6 +137,9 @@ func (s *Service) sayWhyNot(w http.ResponseWriter, err error) {
 // errSpent when it was spent for nothing, and errTryAgain when nothing is decided.
 func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string, v visit) (account, error) {
 	link, err := s.presented(ctx, preAuthSessionID, linkCode)
+	if err == nil {
+		err = s.barred(ctx, link)
+	}
 	if err != nil {
 		return account{}, err
 	}

@@ -244,6 +244,7 @@ func forgetting() []string {
 		`DELETE FROM cases WHERE number = $1`,
 		`DELETE FROM contacts WHERE number = $1`,
 		`DELETE FROM push_names WHERE number = $1`,
+		`DELETE FROM identities WHERE number = $1`,
 		`DELETE FROM blocks WHERE number = $1`,
 		`DELETE FROM revocations WHERE number = $1`,
 		`DELETE FROM questions WHERE about = $1 OR asker = $1`,

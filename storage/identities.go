@@ -62,8 +62,8 @@ func changed(ctx context.Context, q querier, n phone.Number, why string, now tim
 
 func lastSignIn(ctx context.Context, q querier, n phone.Number) (time.Time, error) {
 	var ms int64
-	_, err := one(ctx, q, `SELECT at FROM audit WHERE number = $1 AND number <> '' AND event || '' = 'sign-in'
-		ORDER BY id DESC LIMIT 1`, []any{n.Digits()}, &ms)
+	_, err := one(ctx, q, `SELECT at FROM audit WHERE number = (SELECT alias FROM audit_names WHERE number = $1) AND number <> ''
+		AND event || '' = 'sign-in' ORDER BY id DESC LIMIT 1`, []any{n.Digits()}, &ms)
 	return at(ms), err
 }
 
