@@ -59,3 +59,13 @@ func (s *Service) followUps(in SignIn) (always, forGuest []jobs.New, err error) 
 	}
 	return always, forGuest, nil
 }
+
+// FollowUpAgain are the jobs of a sign-in once more, for a user whom somebody wants looked after: not waiting for other
+// programs, and without a guest. key tells one wish from another.
+func (s *Service) FollowUpAgain(userID string, n phone.Number, key string) ([]jobs.New, error) {
+	again, _, err := s.followUps(SignIn{Intent: "again/" + key, UserID: userID, Number: n, At: s.now()})
+	for i := range again {
+		again[i].RunAt = time.Time{}
+	}
+	return again, err
+}

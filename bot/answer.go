@@ -16,6 +16,7 @@ const (
 	coreDownWindow = 10 * time.Minute
 	failedWindow   = time.Hour
 	unclearWindow  = 6 * time.Hour
+	barredWindow   = time.Hour
 )
 
 // noticeWait is how long a request that grew stale in the queue of its number waits for the line, to say so.
@@ -34,9 +35,15 @@ func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
 		return jobs.Permanent(errors.Join(err, errors.New("not a login request that this version can answer")))
 	}
 	r.blocks = !r.Late
-	switch {
-	case b.age(r.ticket) > b.cfg.Times.SilentAfter:
+	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
 		return b.refuse(ctx, kindLogin, r, refusedTooOld)
+	}
+	barred, err := b.cfg.Bars.Bar(ctx, r.number, time.Time{})
+	switch {
+	case err != nil:
+		return b.later(r, fmt.Errorf("look whether the number is barred: %w", err))
+	case barred != "":
+		return b.answerBarred(ctx, r, barred)
 	case b.isStale(r.ticket):
 		return b.answerStale(ctx, r)
 	default:
@@ -128,6 +135,21 @@ func (b *Bot) answerLimited(ctx context.Context, r request, empty string) error 
 		return b.retry(ctx, kindLogin, r, err)
 	}
 	return b.refuse(ctx, kindLogin, r, refusedLimited)
+}
+
+// answerBarred ends a request of a number that may not sign in now. Who is blocked hears nothing, like somebody who
+// floods; the others are told once in a while, because they did nothing wrong.
+func (b *Bot) answerBarred(ctx context.Context, r request, reason string) error {
+	replies := map[string]string{refusedPaused: replyPaused, refusedRevoked: replyRefused}
+	if reply, told := replies[reason]; told {
+		_, err := b.tell(ctx, r, notice{
+			purpose: purposeBarred, reply: reply, once: Budget{Key: reason + ":" + r.Digits, Burst: 1, Every: barredWindow},
+		})
+		if err != nil {
+			return b.retry(ctx, kindLogin, r, err)
+		}
+	}
+	return b.refuse(ctx, kindLogin, r, reason)
 }
 
 // sendLink makes the link and sends it.

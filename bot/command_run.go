@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/admin"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 )
 
@@ -14,6 +16,9 @@ const (
 	commandBurst = 10
 	commandEvery = 6 * time.Second
 )
+
+// commandPatience is for how long a command that something did not answer to is tried again before its asker is told.
+const commandPatience = 15 * time.Second
 
 // runCommand works a command. A command that comes late is not run, whatever it does, because the admin may have
 // thought better of it. Over the admin's own budget nothing is run and nothing is said.
@@ -44,15 +49,31 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 	return b.answerCommand(ctx, r, id)
 }
 
+// answerCommand runs the command, writes it down, and answers, in this order: what was done is in the audit although its
+// answer may be lost.
 func (b *Bot) answerCommand(ctx context.Context, r request, id string) error {
-	text, reason, err := b.commandText(ctx, r)
+	a := asker{number: r.number, level: b.levels[r.number], lang: r.lang, words: r.Words, replyID: id, at: r.sentAt()}
+	e := admin.Entry{By: a.who(), Command: r.Command, ReplyID: id}
+	said, reason, err := b.commandAnswer(ctx, r, a, &e)
+	failed := jobs.IsPermanent(err)
 	switch {
-	case jobs.IsPermanent(err):
-		return b.fail(ctx, kindCommand, r, err)
-	case err != nil:
+	case err != nil && !failed:
 		return b.later(r, err)
+	case failed:
+		said.outcome = outcomeFailed
 	}
-	if err := b.send(ctx, Outgoing{ID: id, Chat: r.Chat, Text: text}); err != nil {
+	if e.Outcome, e.About = said.outcome, said.about; e.Outcome == "" {
+		e.Outcome = outcomeDone
+	}
+	if e.Command != "" {
+		if err := b.cfg.Desk.Talk.Record(ctx, e); err != nil {
+			return b.later(r, fmt.Errorf("audit a command: %w", err))
+		}
+	}
+	if failed {
+		return b.fail(ctx, kindCommand, r, err)
+	}
+	if err := b.send(ctx, Outgoing{ID: id, Chat: r.Chat, Text: said.text}); err != nil {
 		return b.retry(ctx, kindCommand, r, err)
 	}
 	if reason != "" {
@@ -62,21 +83,77 @@ func (b *Bot) answerCommand(ctx context.Context, r request, id string) error {
 	return nil
 }
 
-// commandText runs the command, or says why not; reason is then what is recorded. The level is looked up now, not when
-// the message came: who is no admin any more runs nothing.
-func (b *Bot) commandText(ctx context.Context, r request) (text, reason string, err error) {
-	a := asker{number: r.number, level: b.levels[r.number], lang: r.lang, words: r.Words}
+// commandAnswer runs the command, or says why not; reason is then what is recorded. The level is looked up now, not when
+// the message came: who is no admin any more runs nothing. A yes is written down as the command that it allows.
+func (b *Bot) commandAnswer(ctx context.Context, r request, a asker, e *admin.Entry) (said answer, reason string, err error) {
 	row, known := b.commands.byName[r.Command]
-	reply := replyUnknown
 	switch {
 	case b.isStale(r.ticket):
-		reply, reason = replyLate, refusedStale
+		said, err = b.say(a, replyLate, nil)
+		said.outcome, reason = outcomeLate, refusedStale
+	case known && row.name == commandYes:
+		said, err = b.runYes(ctx, a, e)
 	case known && may(a.level, row):
-		text, err = row.run(ctx, b, a)
-		return text, "", err
+		said, err = b.runRow(ctx, row, a)
 	case known:
-		reply, reason = replyDenied, refusedDenied
+		said, err = b.say(a, replyDenied, nil)
+		said.outcome, reason = outcomeDenied, refusedDenied
+	default:
+		said, err = b.say(a, replyUnknown, nil)
 	}
-	text, err = b.replies.render(r.lang, reply, nil)
-	return text, reason, err
+	if err != nil && !jobs.IsPermanent(err) && b.age(r.ticket) >= commandPatience {
+		b.log.Warn().Err(err).Str("command", e.Command).Msg("a command could not be done")
+		said, err = b.say(a, replyNotNow, nil)
+		said.outcome = outcomeFailed
+	}
+	return said, reason, err
+}
+
+// runRow runs a command, or asks first whether it is meant.
+func (b *Bot) runRow(ctx context.Context, row commandRow, a asker) (said answer, err error) {
+	if row.ask != nil {
+		said, err = b.question(ctx, row, a)
+	} else {
+		said, err = row.run(ctx, b, a)
+	}
+	if errors.Is(err, errUsage) {
+		said, err = b.usage(row, a)
+	}
+	return said, err
+}
+
+// say is an answer made of one reply.
+func (b *Bot) say(a asker, reply string, data any) (answer, error) {
+	text, err := b.replies.render(a.lang, reply, data)
+	return answer{text: text}, err
+}
+
+func (b *Bot) usage(row commandRow, a asker) (answer, error) {
+	help, err := b.replies.render(a.lang, row.help, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	said, err := b.say(a, replyUsage, usageData{Usage: b.usageLine(row, a.lang), Help: help})
+	said.outcome = outcomeUsage
+	return said, err
+}
+
+var argument = regexp.MustCompile(`[a-z]+`)
+
+// usageLine is how a command is written, such as "/block <number> [time] [reason]".
+func (b *Bot) usageLine(row commandRow, lang string) string {
+	if row.args == "" {
+		return "/" + row.name
+	}
+	return "/" + row.name + " " + argument.ReplaceAllStringFunc(row.args, func(w string) string {
+		if _, fixed := fixedWords()[w]; fixed {
+			return w // typed as it stands here
+		}
+		return b.word(lang, w)
+	})
+}
+
+// fixedWords are arguments that have to be typed as they are, in every language.
+func fixedWords() map[string]struct{} {
+	return map[string]struct{}{"day": {}, "week": {}, "dead": {}, "waiting": {}, "all": {}, "refuse": {}}
 }

@@ -20,9 +20,9 @@ func withCommands(t *testing.T, w *world, ran *[]string) {
 	for _, level := range []Level{Anyone, Viewer, Support, Owner} {
 		rows = append(rows, commandRow{
 			name: "x" + level.String(), level: level, help: "help_help", words: 1,
-			run: func(_ context.Context, _ *Bot, a asker) (string, error) {
+			run: func(_ context.Context, _ *Bot, a asker) (answer, error) {
 				*ran = append(*ran, fmt.Sprint(level, a.level, a.words))
-				return "done " + level.String(), nil
+				return answer{text: "done " + level.String()}, nil
 			},
 		})
 	}
@@ -164,8 +164,8 @@ func TestCommandThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := setup(t)
-			w.bot.commands = newCommandTable([]commandRow{{name: "x", run: func(context.Context, *Bot, asker) (string, error) {
-				return "text", c.err
+			w.bot.commands = newCommandTable([]commandRow{{name: "x", run: func(context.Context, *Bot, asker) (answer, error) {
+				return answer{text: "text"}, c.err
 			}}})
 			w.receive(t, number(t, 1), "A", "/x")
 			w.run()

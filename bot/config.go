@@ -18,6 +18,8 @@ type Config struct {
 	Inbox   Inbox
 	Budgets Budgets
 	Chats   Chats
+	Bars    Bars
+	Desk    Desk
 	Wake    func()  // told after a job was added; must not block; nil: nobody is told
 	Counter Counter // nil: nothing is counted
 	// LinkSent is told how long after a request, by its user's clock, the link was sent; it must not block. nil: nobody
@@ -133,8 +135,10 @@ const minKey = 16
 // complete checks cfg and fills in what it promises to.
 func (cfg Config) complete() (Config, error) {
 	switch {
-	case cfg.Line == nil || cfg.Links == nil || cfg.Inbox == nil || cfg.Budgets == nil || cfg.Chats == nil:
-		return cfg, errors.New("the line, links, inbox, budgets and chats are all needed")
+	case cfg.Line == nil || cfg.Links == nil || cfg.Inbox == nil || cfg.Budgets == nil || cfg.Chats == nil || cfg.Bars == nil:
+		return cfg, errors.New("the line, links, inbox, budgets, chats and bars are all needed")
+	case !cfg.Desk.complete():
+		return cfg, errors.New("the whole desk is needed")
 	case len(cfg.IDKey) < minKey:
 		return cfg, fmt.Errorf("the key of message ids needs at least %d bytes", minKey)
 	}

@@ -33,6 +33,9 @@ type world struct {
 	queue   []*work
 	eager   bool // jobs are tried again every second, whatever pause they asked for
 
+	desk   *desk
+	barred map[phone.Number]string
+
 	lineDown error
 	coreDown error
 	code     string            // that links come with
@@ -80,10 +83,11 @@ func setup(t require.TestingT, change ...func(*Config)) *world {
 		counts:  map[string]int{},
 		inbox:   map[[2]string]*row{},
 		budgets: map[string]*bucket{}, human: map[string]time.Time{},
-		links: map[string]*link{}, shown: map[string]string{},
+		links: map[string]*link{}, shown: map[string]string{}, barred: map[phone.Number]string{},
 	}
+	w.desk = &desk{w: w, questions: map[phone.Number]asked{}}
 	w.cfg = Config{
-		Line: w, Links: w, Inbox: w, Budgets: w, Chats: w, Counter: w,
+		Line: w, Links: w, Inbox: w, Budgets: w, Chats: w, Bars: w, Desk: DeskOf(w.desk), Counter: w,
 		Wake: func() { w.woken++ }, Now: func() time.Time { return w.now },
 		Limits: DefaultLimits(), Times: DefaultTimes(),
 		Language: Language{Default: "en", ByCountry: map[string]string{"62": "id"}, Hidden: "id"},
@@ -367,6 +371,11 @@ func (w *world) LastLogin(_ context.Context, n phone.Number, replyID string) (ti
 		return time.Time{}, w.step("last login")
 	}
 	return slices.MaxFunc(times, func(a, b time.Time) int { return cmp.Compare(a.UnixNano(), b.UnixNano()) }), w.step("last login")
+}
+
+// Bar is the world's Bars.
+func (w *world) Bar(_ context.Context, n phone.Number, _ time.Time) (string, error) {
+	return w.barred[n], w.step("bar")
 }
 
 var (

@@ -23,6 +23,9 @@ const (
 	refusedDaily       = "daily"         // this reply was given within the day
 	refusedHuman       = "human"         // a human is answering this chat
 	refusedDenied      = "denied"        // a command that the sender may not run
+	refusedBlocked     = "blocked"       // an admin blocked the number
+	refusedPaused      = "paused"        // an admin paused the service; the sender was told, unless that happened lately
+	refusedRevoked     = "revoked"       // an admin had the number refused; likewise
 	refusedFailed      = "failed"        // something answered that it can never be done
 	refusedUnclear     = "unclear"       // the number's account must be put right by a person first
 	refusedUnsendable  = "undeliverable" // the line says that it can never be sent

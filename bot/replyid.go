@@ -18,6 +18,7 @@ const (
 	purposeLimited  = "limited"
 	purposeCoreDown = "core_down"
 	purposeFailed   = "failed"
+	purposeBarred   = "barred"
 )
 
 // idPrefix and idBytes give ids the form that WhatsApp's own web clients use.

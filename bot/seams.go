@@ -88,6 +88,13 @@ type Budgets interface {
 	Spend(ctx context.Context, holder string, now time.Time, b ...Budget) (empty string, err error)
 }
 
+// Bars say who may not sign in. Implemented by storage.
+type Bars interface {
+	// Bar is why a number gets no link now, one of the refusals of outcome.go; empty: it does. made is for links that
+	// exist, and zero here.
+	Bar(ctx context.Context, n phone.Number, made time.Time) (reason string, err error)
+}
+
 // Chats remembers what happened in a chat that is not the bot's doing. Implemented by storage. A chat is keyed by
 // the digits of the other side's number, or by its hidden address when the number is unknown.
 type Chats interface {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -18,6 +19,8 @@ const (
 	replyUnclear  = "unclear"
 	replyOther    = "other"
 	replyStranger = "stranger"
+	replyPaused   = "paused"
+	replyRefused  = "refused"
 
 	replyHelp    = "command_help"
 	replyWhoami  = "command_whoami"
@@ -94,8 +97,9 @@ func replyShapes(helpKeys []string) map[string]shape {
 			data:     whoamiData{Number: "+62 812-3456-••••", Level: "viewer", Language: "xx"},
 			contains: []string{"+62 812-3456-••••", "viewer", "xx"}, fields: "{{.Number}}, {{.Level}} and {{.Language}}",
 		}}},
-		replyUnknown: bare, replyDenied: bare, replyLate: bare,
+		replyUnknown: bare, replyDenied: bare, replyLate: bare, replyPaused: bare, replyRefused: bare,
 	}
+	maps.Copy(shapes, deskShapes())
 	for _, key := range helpKeys {
 		shapes[key] = bare
 	}

@@ -245,6 +245,7 @@ func forgetting() []string {
 		`DELETE FROM contacts WHERE number = $1`,
 		`DELETE FROM push_names WHERE number = $1`,
 		`DELETE FROM identities WHERE number = $1`,
+		`DELETE FROM attempts WHERE number = $1`,
 		`DELETE FROM blocks WHERE number = $1`,
 		`DELETE FROM revocations WHERE number = $1`,
 		`DELETE FROM questions WHERE about = $1 OR asker = $1`,

@@ -124,7 +124,7 @@ func newJobsExplain(load loader) *cobra.Command {
 func printJob(out io.Writer, j app.JobView) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
-		{"job", fmt.Sprint(j.ID)}, {"kind", j.Kind}, {"does", j.Does}, {"state", j.State}, {"failed", fmt.Sprint(j.Attempts)},
+		{"job", fmt.Sprint(j.ID)}, {"kind", j.Kind}, {"does", j.Does}, {"state", string(j.State)}, {"failed", fmt.Sprint(j.Attempts)},
 		{"added", at(j.Added)}, {"next run", at(j.Next)}, {"ended", at(j.Ended)}, {"reason", j.Reason}, {"to do", j.Advice},
 	} {
 		if line[1] != "" {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/admin"
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/bot/whatsapp"
 	"github.com/konsulin-care/konsulin-bot/internal/clientip"
@@ -45,12 +46,14 @@ type App struct {
 	clients *clientip.Resolver // whom requests come from
 	tcp     net.Listener
 	watch   *lineWatch
+	desk    *admin.Service
 
 	vitals  *vitals
 	metrics *metrics.Metrics
 	ready   atomic.Pointer[web.Server] // who answers /readyz; nil until New is done
 	scrapes net.Listener               // where the metrics are; nil: nowhere
 
+	started time.Time
 	process string // tells this process from others, and from its former lives
 
 	tenure *storage.Tenure // SQLite: the data directory is ours from New on
@@ -67,7 +70,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if opt.LogTo == nil {
 		opt.LogTo = os.Stderr
 	}
-	a := &App{cfg: cfg, opt: opt, watch: newLineWatch(opt.Now), process: rand.Text()}
+	a := &App{cfg: cfg, opt: opt, watch: newLineWatch(opt.Now), started: opt.Now(), process: rand.Text()}
 	if a.log, err = newLogger(cfg.Log, opt.LogTo); err != nil {
 		return nil, err
 	}
@@ -103,6 +106,7 @@ func New(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.after, err = newFollowUps(a, a.auth); err != nil {
 		return nil, err
 	}
+	a.desk = newDesk(a)
 	pages, err := web.New(webConfig(a))
 	if err != nil {
 		return nil, err

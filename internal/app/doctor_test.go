@@ -209,9 +209,9 @@ func TestDoctorOnABrokenConfigurationFilesAndClock(t *testing.T) {
 				require.NoError(t, os.WriteFile(p.opt.ConfigFile, nil, 0o640))
 			}},
 		"a slow clock": {area: "clock", level: doctor.Warn, says: "behind that of the SuperTokens core", do: "NTP",
-			breaks: func(_ *testing.T, p *patient) { p.setClock(-15*time.Second) }},
+			breaks: func(_ *testing.T, p *patient) { p.setClock(-15 * time.Second) }},
 		"a clock from the future": {area: "clock", level: doctor.Fail, says: "ahead of that of the SuperTokens core", do: "NTP",
-			breaks: func(_ *testing.T, p *patient) { p.setClock(3*time.Minute) }},
+			breaks: func(_ *testing.T, p *patient) { p.setClock(3 * time.Minute) }},
 		"nobody to compare with": {area: "clock", level: doctor.Warn, says: "no other clock", do: "again", also: []string{"core", "fhir"},
 			breaks: func(_ *testing.T, p *patient) { p.core.Down(true); p.fhir.Down(true) }},
 	} {
@@ -243,7 +243,9 @@ func TestDoctorOnABrokenDatabaseLineAndService(t *testing.T) {
 		"a newer one": {area: "database", level: doctor.Fail, says: "newer version (schema 99", do: "newer binary",
 			breaks: func(t *testing.T, p *patient) { setSchema(t, filepath.Join(p.cfg.Storage.Dir, "konsulin.db"), 99) }},
 		"an older one": {area: "database", level: doctor.Warn, says: "this binary wants", do: "konsulin-bot migrate",
-			breaks: func(t *testing.T, p *patient) { p.sql(t, "konsulin.db", `DELETE FROM konsulin_schema WHERE version_id > 1`) }},
+			breaks: func(t *testing.T, p *patient) {
+				p.sql(t, "konsulin.db", `DELETE FROM konsulin_schema WHERE version_id > 1`)
+			}},
 		"a damaged one": {area: "database", level: doctor.Fail, says: "damaged", do: "restore", also: []string{"line", "service"},
 			breaks: func(t *testing.T, p *patient) {
 				require.NoError(t, errors.Join(p.serves.Release(), p.store.Close()))
@@ -260,7 +262,9 @@ func TestDoctorOnABrokenDatabaseLineAndService(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(p.cfg.Storage.Dir, "restoring.half"), nil, 0o600))
 			}},
 		"a lost key": {area: "database", level: doctor.Fail, says: "cannot be read", do: "--new-seal-key",
-			breaks: func(t *testing.T, p *patient) { require.NoError(t, os.Remove(filepath.Join(p.cfg.Storage.Dir, sealKey))) }},
+			breaks: func(t *testing.T, p *patient) {
+				require.NoError(t, os.Remove(filepath.Join(p.cfg.Storage.Dir, sealKey)))
+			}},
 		"another key": {area: "database", level: doctor.Fail, says: "not the sealing key", do: "--new-seal-key",
 			breaks: func(t *testing.T, p *patient) {
 				require.NoError(t, os.WriteFile(filepath.Join(p.cfg.Storage.Dir, sealKey), bytes.Repeat([]byte("x"), 32), 0o600))

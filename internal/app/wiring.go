@@ -61,7 +61,7 @@ func authConfig(a *App) auth.Config {
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(), NoClaim: !a.cfg.claims(),
-		Links: a.store, SignIns: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
 		Guests: a.store, Attempts: a.store, GuestLifetime: a.cfg.Guest.Lifetime, GuestKeys: a.cfg.Guest.RotateKeys,
 		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: "https://wa.me",
 		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
@@ -137,6 +137,10 @@ func botConfig(a *App) (bot.Config, error) {
 	if err != nil {
 		return bot.Config{}, err
 	}
+	desk := a.desk
+	if desk == nil { // before everything is open, to look at the configuration
+		desk = newDesk(a)
+	}
 	login, replies := a.cfg.Login, a.cfg.Replies
 	times := bot.DefaultTimes()
 	times.StaleAfter, times.SilentAfter = login.StaleAfter, login.SilentAfter
@@ -146,7 +150,7 @@ func botConfig(a *App) (bot.Config, error) {
 	times.Core = 3*a.cfg.Auth.CoreTimeout + 5*time.Second
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
 	return bot.Config{
-		Links: links{a.auth}, Budgets: a.store, Chats: a.store, Counter: a.metrics, LinkSent: a.metrics.LinkSent,
+		Links: links{a.auth}, Budgets: a.store, Chats: a.store, Bars: a.store, Desk: bot.DeskOf(desk), Counter: a.metrics, LinkSent: a.metrics.LinkSent,
 		Phrases: login.Phrases, Reference: login.Reference,
 		Limits: bot.Limits{
 			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
