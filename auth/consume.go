@@ -106,7 +106,11 @@ func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 	s.dropSession(ctx, v.person)
 	made, err := s.admit(ctx, r, w, who, began)
 	if err != nil {
-		s.refused(because(refusedSession, err))
+		why := refusedSession
+		if errors.Is(err, errBarred) {
+			why = refusedBarred
+		}
+		s.refused(because(why, err))
 		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
 		return signedIn{}, errSpent
 	}

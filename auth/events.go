@@ -30,6 +30,7 @@ const (
 	refusedCore      = "core"       // the core does not know the code any more
 	refusedUndecided = "undecided"  // nothing is decided: the core or the database did not answer
 	refusedSpent     = "spent"      // the code is consumed and the sign-in not recorded by this request
+	refusedBarred    = "barred"     // an admin blocked or revoked the number, or paused the service
 	refusedSession   = "no_session" // recorded, but the core made no session
 )
 

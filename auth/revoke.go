@@ -112,9 +112,9 @@ func (s *Service) barred(ctx context.Context, link LinkRecord) error {
 	}
 	s.log.Info().Stringer("number", link.Number).Str("reason", reason).Msg("sign-in refused")
 	if reason == BarPaused {
-		return errTryAgain
+		return because(refusedBarred, errTryAgain)
 	}
-	return errRestart
+	return because(refusedBarred, errRestart)
 }
 
 // admit makes the session of a confirmed number, unless the number was barred since the confirmation began. It looks after
