@@ -36,7 +36,8 @@ func (c *client) logIn(w *world, url string) string {
 func TestBackupUnderLoadRestoredElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newBehind(t)
-	w := newWorld(t, storage.SQLite, s.join, func(cfg *app.Config) {
+	core := newProxy(t)
+	w := newWorld(t, storage.SQLite, core.before, s.join, func(cfg *app.Config) {
 		cfg.Log.Level = "info"
 		plenty := app.RateConfig{Burst: 1_000_000, Every: time.Millisecond}
 		cfg.Login.Limits = app.LimitsConfig{Number: plenty, NumberDay: plenty, NewNumbers: plenty, Global: plenty}
@@ -49,7 +50,7 @@ func TestBackupUnderLoadRestoredElsewhere(t *testing.T) {
 		ids[i] = clients[i].logIn(w, b.URL())
 	}
 	file := filepath.Join(t.TempDir(), "backup.tar")
-	w.underLoad(clients, b.URL(), func() {
+	w.underLoad(core, clients, b.URL(), func() {
 		_, err := app.Backup(t.Context(), w.cfg, app.BackupOptions{Path: file, Version: "test"})
 		require.NoError(t, err)
 	})
@@ -87,7 +88,7 @@ func TestBackupUnderLoadRestoredElsewhere(t *testing.T) {
 
 // underLoad does f while all clients log in again and again and the core takes its time, so that some of their requests
 // wait for an answer.
-func (w *world) underLoad(clients []*client, url string, f func()) {
+func (w *world) underLoad(core *proxy, clients []*client, url string, f func()) {
 	w.t.Helper()
 	ctx, stop := context.WithCancel(w.t.Context())
 	defer stop()
@@ -99,7 +100,7 @@ func (w *world) underLoad(clients []*client, url string, f func()) {
 			}
 		})
 	}
-	w.core.Slow(time.Second)
+	core.slow(time.Second)
 	store := w.store()
 	require.Eventually(w.t, func() bool {
 		found, err := store.ListJobs(w.t.Context(), storage.JobReady, storage.JobRunning)
@@ -112,7 +113,7 @@ func (w *world) underLoad(clients []*client, url string, f func()) {
 		return err == nil && n > len(clients)/2
 	}, 60*time.Second, 10*time.Millisecond, "requests wait for their answer")
 	f()
-	w.core.Slow(0)
+	core.slow(0)
 	time.Sleep(2 * time.Second) // the world goes on after the copy
 	stop()
 	busy.Wait()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/app"
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,7 @@ type proxy struct {
 
 	mu     sync.Mutex
 	away   bool
+	delay  time.Duration
 	after  map[string]func() // by the end of the path: called when the core has answered, before the bot hears it
 	calls  map[string]int
 	server *httptest.Server
@@ -58,12 +60,13 @@ func (p *proxy) before(cfg *app.Config) {
 
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	away := p.away
+	away, delay := p.away, p.delay
 	p.calls[r.URL.Path]++
 	p.mu.Unlock()
 	if away {
 		panic(http.ErrAbortHandler) // the connection breaks, as with a host that is down
 	}
+	time.Sleep(delay)
 	p.to.ServeHTTP(w, r)
 }
 
@@ -71,6 +74,13 @@ func (p *proxy) down(away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.away = away
+}
+
+// slow lets every request wait before it reaches the core; 0 ends that.
+func (p *proxy) slow(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
 }
 
 // then runs f when the core has done the work of a path and before the bot hears of it.

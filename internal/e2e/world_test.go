@@ -32,7 +32,6 @@ var engines = []string{storage.SQLite, storage.Postgres}
 type world struct {
 	t       *testing.T
 	account *whatsapp.Account
-	core    *supertokens.Server // nil when SUPERTOKENS_URI names another one
 	cfg     app.Config
 	number  string
 }
@@ -87,13 +86,13 @@ func newWorld(t *testing.T, engine string, change ...func(*app.Config)) *world {
 	if other := theOtherCore(); other != nil {
 		cfg.Auth.CoreURI, cfg.Auth.APIKey = other.URL, app.Secret(os.Getenv("SUPERTOKENS_API_KEY"))
 	} else {
-		w.core, err = supertokens.New(supertokens.Options{})
+		core, err := supertokens.New(supertokens.Options{})
 		require.NoError(t, err)
 		t.Cleanup(func() {
-			require.Empty(t, w.core.Unknown(), "the core was asked things that it does not know")
-			require.NoError(t, w.core.Close())
+			require.Empty(t, core.Unknown(), "the core was asked things that it does not know")
+			require.NoError(t, core.Close())
 		})
-		cfg.Auth.CoreURI = w.core.URL()
+		cfg.Auth.CoreURI = core.URL()
 	}
 	for _, f := range change {
 		f(&cfg)
