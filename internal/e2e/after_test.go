@@ -121,7 +121,11 @@ func (w *world) startBeside(processes int) (started []*outside) {
 		}
 		b := w.prepareOutside()
 		b.start()
-		w.awaitNotReady(b, "line")
+		if i == 0 {
+			w.awaitNotReady(b, "line")
+		} else {
+			w.awaitReady(b) // it stands by
+		}
 		started = append(started, b)
 	}
 	return started
