@@ -24,6 +24,8 @@ func TestRedirectCorpus(t *testing.T) {
 		"/?next=https://evil.example", "/?next=https%3A%2F%2Fevil.example", "/login#https://evil.example",
 		"/%zz", "/%", "/%u002fevil.example", "/%zz%252F%252F", "/\xff", "/%ff", "/%c0%af%c0%afevil.example",
 		"/\uff0fevil.example", "/\uff3cevil.example", "/%EF%BC%8Fevil.example",
+		"//evil.example:80@konsulin.care", "///\tevil.example", "/\t//evil.example", "//%65vil.example", "/%2F%2Fevil.example/%2e%2e",
+		"https:evil.example", "https:/evil.example", "http:///evil.example", "//\u3002evil.example", "/%e2%80%ae", "/\u2028//evil.example",
 		"/" + strings.Repeat("a", 256), "/%" + strings.Repeat("25", 20) + "2Fevil.example",
 	}
 	require.GreaterOrEqual(t, len(refused), 40)
