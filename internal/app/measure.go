@@ -73,11 +73,8 @@ func backlog(ctx context.Context, store *storage.Store) ([]metrics.Backlog, erro
 	return told, nil
 }
 
-// measure wraps the way to another system. What an operator does in a terminal is not measured: nobody scrapes it.
+// measure wraps the way to another system.
 func (a *App) measure(system string) func(http.RoundTripper) http.RoundTripper {
-	if a.metrics == nil {
-		return func(base http.RoundTripper) http.RoundTripper { return base }
-	}
 	return func(base http.RoundTripper) http.RoundTripper { return a.metrics.Transport(system, a.opt.Now, base) }
 }
 

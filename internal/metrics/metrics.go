@@ -28,7 +28,8 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 }
 
-// Metrics holds every metric, in a registry of its own. Its methods never block and may be called from anywhere.
+// Metrics holds every metric, in a registry of its own. Its methods never block and may be called from anywhere; nil
+// counts nothing, as in a terminal, which nobody scrapes.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -83,13 +84,24 @@ const (
 )
 
 // Count counts what became of a message.
-func (m *Metrics) Count(event, outcome string) { m.messages.WithLabelValues(event, outcome).Inc() }
+func (m *Metrics) Count(event, outcome string) {
+	if m != nil {
+		m.messages.WithLabelValues(event, outcome).Inc()
+	}
+}
 
 // LinkSent measures a link from the request, by its user's clock, to the moment when it was sent.
-func (m *Metrics) LinkSent(after time.Duration) { observe(m.messageToLink, after) }
+func (m *Metrics) LinkSent(after time.Duration) {
+	if m != nil {
+		observe(m.messageToLink, after)
+	}
+}
 
 // SignedIn counts a recorded sign-in. after is the age of its link; zero: not known.
 func (m *Metrics) SignedIn(newUser, reconciled bool, after time.Duration) {
+	if m == nil {
+		return
+	}
 	user, found := userKnown, foundAtOnce
 	if newUser {
 		user = userNew
@@ -104,10 +116,17 @@ func (m *Metrics) SignedIn(newUser, reconciled bool, after time.Duration) {
 }
 
 // Refused counts an opened link that did not become a sign-in.
-func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+func (m *Metrics) Refused(reason string) {
+	if m != nil {
+		m.refused.WithLabelValues(reason).Inc()
+	}
+}
 
 // JobRun counts and measures one run of a job.
 func (m *Metrics) JobRun(kind, outcome string, took time.Duration) {
+	if m == nil {
+		return
+	}
 	m.runs.WithLabelValues(kind, outcome).Inc()
 	observe(m.runTime.WithLabelValues(kind), took)
 }

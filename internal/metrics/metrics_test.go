@@ -166,6 +166,20 @@ func TestCallsAreMeasuredByOutcomeAndNameNoHost(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
+func TestNilCountsNothing(t *testing.T) {
+	t.Parallel()
+	var m *Metrics
+	require.NotPanics(t, func() {
+		m.Count("login", "link")
+		m.LinkSent(time.Second)
+		m.SignedIn(true, true, time.Second)
+		m.Refused("used")
+		m.JobRun("k", "done", time.Second)
+		m.Call("whatsapp", nil, time.Second)
+	})
+	require.Equal(t, http.DefaultTransport, m.Transport("core", nil, nil))
+}
+
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -22,11 +22,17 @@ func (m *Metrics) Transport(system string, now func() time.Time, base http.Round
 	if base == nil {
 		base = http.DefaultTransport
 	}
+	if m == nil {
+		return base
+	}
 	return &transport{m: m, system: system, now: now, base: base}
 }
 
 // Call measures a call that does not speak HTTP.
 func (m *Metrics) Call(system string, err error, took time.Duration) {
+	if m == nil {
+		return
+	}
 	outcome := outcomeOK
 	if err != nil {
 		outcome = failure(err)
