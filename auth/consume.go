@@ -17,6 +17,7 @@ import (
 	"github.com/supertokens/supertokens-golang/supertokens"
 
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 )
 
 // What a confirmation can come to, other than a sign-in.
@@ -81,7 +82,7 @@ func (s *Service) arrive(ctx context.Context, r *http.Request, in answers) (visi
 		v.person, err = s.bearerOf(ctx, r)
 	}
 	if err != nil {
-		s.log.Error().Err(err).Msg("sign-in: cannot find out what the browser comes with")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot find out what the browser comes with")
 		return visit{}, errTryAgain
 	}
 	v.answers = in
@@ -111,7 +112,7 @@ func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 			why = refusedBarred
 		}
 		s.refused(because(why, err))
-		s.log.Error().Err(err).Msg("signed in and recorded, but no session was made")
+		s.log.Error().Ctx(ctx).Err(err).Msg("signed in and recorded, but no session was made")
 		return signedIn{}, errSpent
 	}
 	s.finishAttempt(ctx, w, v.attempt)
@@ -147,6 +148,7 @@ func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string
 	if err != nil {
 		return account{}, err
 	}
+	ctx = requestid.With(ctx, link.ReplyID)
 	with, err := s.pass(ctx, link, v)
 	if err != nil {
 		return account{}, err
@@ -179,14 +181,14 @@ func (s *Service) presented(ctx context.Context, preAuthSessionID, linkCode stri
 	case errors.Is(err, ErrNotFound):
 		return LinkRecord{}, because(refusedUnknown, errRestart)
 	case err != nil:
-		s.log.Error().Err(err).Msg("sign-in: cannot look up the link")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot look up the link")
 		return LinkRecord{}, errTryAgain
 	case link.State != LinkOpen && link.State != LinkConsuming, !s.now().Before(link.ExpiresAt):
 		return LinkRecord{}, because(whyClosed(link), errRestart)
 	}
 	x, err := s.seal.open(link.ReplyID, link.Sealed)
 	if err != nil {
-		s.log.Error().Err(err).Stringer("number", link.Number).Msg("sign-in: the link cannot be checked")
+		s.log.Error().Ctx(ctx).Err(err).Stringer("number", link.Number).Msg("sign-in: the link cannot be checked")
 		return LinkRecord{}, because(refusedSealed, errRestart)
 	}
 	if subtle.ConstantTimeCompare([]byte(x.LinkCode), []byte(linkCode)) != 1 {
@@ -198,7 +200,7 @@ func (s *Service) presented(ctx context.Context, preAuthSessionID, linkCode stri
 // lost is for the callers that did not win the link.
 func (s *Service) lost(ctx context.Context, replyID string, err error) error {
 	if !errors.Is(err, ErrTaken) {
-		s.log.Error().Err(err).Msg("sign-in: cannot write the intent")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot write the intent")
 		return errTryAgain
 	}
 	link, err := s.links.LinkByReply(ctx, replyID)
@@ -252,7 +254,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 	}
 	in := SignIn{
 		Intent: i.ID, UserID: who.ID, NewUser: who.isNew, Number: i.Number, Guest: i.Guest, Apart: i.Apart,
-		At: s.now(), Reconciled: reconciled,
+		At: s.now(), Reconciled: reconciled, Request: i.ReplyID,
 	}
 	dormant, err := s.dormant(ctx, i.Number)
 	if err != nil {
@@ -271,7 +273,7 @@ func (s *Service) finish(ctx context.Context, i Intent, who account, reconciled 
 		s.cfg.Wake()
 	}
 	s.counted(ctx, i, in)
-	s.log.Info().Stringer("number", i.Number).Bool("new_user", who.isNew).Bool("reconciled", reconciled).Msg("signed in")
+	s.log.Info().Ctx(ctx).Stringer("number", i.Number).Bool("new_user", who.isNew).Bool("reconciled", reconciled).Msg("signed in")
 	return nil
 }
 
@@ -292,10 +294,10 @@ func (s *Service) finishOrLeave(ctx context.Context, i Intent, who account) erro
 		}
 	}
 	if errors.Is(err, ErrTaken) {
-		s.log.Warn().Stringer("number", i.Number).Msg("sign-in: consumed, and recorded by another process")
+		s.log.Warn().Ctx(ctx).Stringer("number", i.Number).Msg("sign-in: consumed, and recorded by another process")
 		return errSpent
 	}
-	s.log.Error().Err(err).Stringer("number", i.Number).Msg("sign-in: consumed, left to be recorded by the next reconciliation")
+	s.log.Error().Ctx(ctx).Err(err).Stringer("number", i.Number).Msg("sign-in: consumed, left to be recorded by the next reconciliation")
 	return errSpent
 }
 
@@ -311,14 +313,14 @@ func (s *Service) salvage(ctx context.Context, i Intent, why error) (account, er
 		s.abandon(ctx, i, false, "the core does not know the code any more")
 		return account{}, why
 	}
-	s.log.Warn().Err(why).Stringer("number", i.Number).Msg("sign-in: interrupted")
+	s.log.Warn().Ctx(ctx).Err(why).Stringer("number", i.Number).Msg("sign-in: interrupted")
 	if sure(why) == untouched {
 		s.abandon(ctx, i, true, "the core did not take the code")
 		return account{}, errTryAgain
 	}
 	end, who, err := s.lookAt(ctx, i, sure(why) == unknown)
 	if err != nil {
-		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
+		s.log.Warn().Ctx(ctx).Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
 	}
 	switch end {
 	case consumed:

@@ -102,7 +102,7 @@ func doorOf(v visit, tied AttemptRecord, link LinkRecord) Door {
 func (s *Service) pass(ctx context.Context, link LinkRecord, v visit) (company, error) {
 	tied, err := s.tiedTo(ctx, link)
 	if err != nil {
-		s.log.Error().Err(err).Msg("sign-in: cannot look up the attempt")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot look up the attempt")
 		return company{}, errTryAgain
 	}
 	door := doorOf(v, tied, link)
@@ -114,7 +114,7 @@ func (s *Service) pass(ctx context.Context, link LinkRecord, v visit) (company, 
 	if v.person.userID != "" && !v.ReplaceSession {
 		other, err := s.isOther(ctx, v.person, link.Number)
 		if err != nil {
-			s.log.Warn().Err(err).Msg("sign-in: cannot find out whether somebody else is signed in")
+			s.log.Warn().Ctx(ctx).Err(err).Msg("sign-in: cannot find out whether somebody else is signed in")
 			return company{}, errTryAgain
 		}
 		if other {
@@ -149,7 +149,7 @@ func (s *Service) checkDigits(ctx context.Context, link LinkRecord, digits strin
 	case errors.Is(err, ErrTaken):
 		return s.bury(ctx, link)
 	case err != nil:
-		s.log.Error().Err(err).Msg("sign-in: cannot count a guess")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot count a guess")
 		return errTryAgain
 	case right:
 		return nil
@@ -171,14 +171,14 @@ func (s *Service) bury(ctx context.Context, link LinkRecord) error {
 		return dead
 	}
 	if err != nil {
-		s.log.Error().Err(err).Stringer("number", link.Number).Msg("sign-in: a link that was guessed at stays open in our records")
+		s.log.Error().Ctx(ctx).Err(err).Stringer("number", link.Number).Msg("sign-in: a link that was guessed at stays open in our records")
 		return dead
 	}
 	err = s.core.do(ctx, "revoke code", func(uc supertokens.UserContext) error {
 		return passwordless.RevokeCode(s.cfg.Tenant, link.CodeID, uc)
 	})
 	if err != nil { // nobody can use it through us; the number's next link takes it back for good
-		s.log.Warn().Err(err).Stringer("number", link.Number).Msg("sign-in: the code of a dead link lives on at the core")
+		s.log.Warn().Ctx(ctx).Err(err).Stringer("number", link.Number).Msg("sign-in: the code of a dead link lives on at the core")
 	}
 	return dead
 }
@@ -192,7 +192,7 @@ func (s *Service) whoCouldCome(ctx context.Context, v visit, tied AttemptRecord)
 			return g.ID, false
 		}
 		if err != nil && !errors.Is(err, guest.ErrNotFound) {
-			s.log.Warn().Err(err).Msg("the guest who began a login cannot be looked up")
+			s.log.Warn().Ctx(ctx).Err(err).Msg("the guest who began a login cannot be looked up")
 		}
 	}
 	return v.guest, v.guest != ""

@@ -50,12 +50,12 @@ func (s *Service) followUps(in SignIn) (always, forGuest []jobs.New, err error) 
 	if s.cfg.Grace > 0 {
 		at = in.At.Add(s.cfg.Grace)
 	}
-	always = []jobs.New{{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at}}
+	always = []jobs.New{{Kind: JobFHIRSync, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, Request: in.Request, RunAt: at}}
 	if !s.cfg.NoContact {
-		always = append(always, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, RunAt: at})
+		always = append(always, jobs.New{Kind: JobContactSync, Key: in.Intent, Serial: "contact:" + digits, Payload: payload, Request: in.Request, RunAt: at})
 	}
 	if in.Guest != "" && !s.cfg.NoClaim {
-		forGuest = append(forGuest, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, RunAt: at})
+		forGuest = append(forGuest, jobs.New{Kind: JobClaimGuest, Key: in.Intent, Serial: FHIRSerial(in.Number), Payload: payload, Request: in.Request, RunAt: at})
 	}
 	return always, forGuest, nil
 }

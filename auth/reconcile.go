@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 	"github.com/supertokens/supertokens-golang/recipe/passwordless"
 	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
 	"github.com/supertokens/supertokens-golang/supertokens"
@@ -68,6 +69,7 @@ func (s *Service) settle(ctx context.Context, i Intent) (closed bool, err error)
 		return false, nil
 	}
 	defer s.unclaim(i.ID)
+	ctx = requestid.With(ctx, i.ReplyID)
 	end, who, err := s.lookAt(ctx, i, s.inFlight(i))
 	if err != nil {
 		return false, err
@@ -209,12 +211,12 @@ func (s *Service) unclaim(intentID string) {
 func (s *Service) unstick(ctx context.Context, link LinkRecord) (LinkRecord, error) {
 	open, err := s.signIns.OpenIntents(ctx, s.now().Add(-s.Settle()))
 	if err != nil {
-		s.log.Error().Err(err).Msg("sign-in: cannot look up every intent")
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot look up every intent")
 	}
 	for _, i := range open {
 		if i.ReplyID == link.ReplyID {
 			if _, err := s.settle(ctx, i); err != nil {
-				s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
+				s.log.Warn().Ctx(ctx).Err(err).Stringer("number", i.Number).Msg("sign-in: left to be reconciled")
 			}
 		}
 	}
@@ -233,6 +235,6 @@ func (s *Service) abandon(ctx context.Context, i Intent, linkOpen bool, reason s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := s.signIns.AbandonSignIn(ctx, i.ID, linkOpen, reason); err != nil {
-		s.log.Warn().Err(err).Stringer("number", i.Number).Msg("sign-in: the intent stays open")
+		s.log.Warn().Ctx(ctx).Err(err).Stringer("number", i.Number).Msg("sign-in: the intent stays open")
 	}
 }

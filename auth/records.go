@@ -98,6 +98,7 @@ type SignIn struct {
 	At         time.Time
 	Reconciled bool       // found after a crash, not seen by the browser that began it
 	Changed    string     // why somebody else may have the number, found at this sign-in; empty: nothing was
+	Request    string     // what the log calls the request that this follows from
 	Jobs       []jobs.New // follow-up work, added in the same transaction
 	GuestJobs  []jobs.New // likewise, but only when Guest becomes the user
 }

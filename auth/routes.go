@@ -153,7 +153,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 		out.copyTo(w)
 	case r.Context().Err() != nil: // nobody to answer
 	case path == consumePath:
-		s.log.Error().Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
+		s.log.Error().Ctx(ctx).Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
 		s.excuse(w, ReasonTryAgain)
 	default:
 		s.away(w, r, s.core.explain("serve "+path, err))
@@ -220,7 +220,7 @@ func (s *Service) apiError(err error, r *http.Request, w http.ResponseWriter) {
 
 func (s *Service) away(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
-		s.log.Error().Err(err).Msg("a request could not be served")
+		s.log.Error().Ctx(r.Context()).Err(err).Msg("a request could not be served")
 	}
 	w.Header().Set("Retry-After", "5")
 	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Please try again in a moment."})

@@ -15,6 +15,7 @@ import (
 	"github.com/supertokens/supertokens-golang/supertokens"
 
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 )
 
 const (
@@ -257,6 +258,7 @@ func (s *Service) recordNoticed(ctx context.Context, l OpenLink, who account) (b
 	}
 	s.claim(i.ID)
 	defer s.unclaim(i.ID)
+	ctx = requestid.With(ctx, i.ReplyID)
 	err := s.signIns.BeginSignIn(ctx, i)
 	if err == nil {
 		err = s.finish(ctx, i, who, true)

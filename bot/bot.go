@@ -122,6 +122,7 @@ func (b *Bot) accept(ctx context.Context, limit int, t ticket, a Accepted) error
 	}
 	var err error
 	a.Sender, a.ID, a.At, a.Job.Key = t.sender(), t.ID, t.sentAt(), b.replyID(t, purposeAnswer)
+	a.Job.Request = a.Job.Key // the answer's id says nothing about whose it is
 	if a.Job.Payload, err = t.payload(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 )
 
 // errCrowded is why a job waits for a shared budget.
@@ -76,7 +77,7 @@ func (b *Bot) done(kind string, r request, outcome string) {
 	if outcome != countLink && outcome != countReplied {
 		e = b.log.Debug()
 	}
-	e.Str("kind", kind).Str("number", r.number.String()).Str("outcome", outcome).
+	e.Str(requestid.Field, b.replyID(r.ticket, purposeAnswer)).Str("kind", kind).Str("number", r.number.String()).Str("outcome", outcome).
 		Dur("after", b.age(r.ticket)).Msg("message answered")
 }
 

@@ -118,7 +118,7 @@ func (s *Service) create(ctx context.Context, u User, profile Profile) error {
 	if err := s.save(ctx, Record{UserID: u.ID, Number: u.Number, ChatwootID: id, At: s.c.Now()}); err != nil {
 		return err
 	}
-	s.c.Log.Info().Bool("with_id", id != "").Msg("the omnichannel system has accepted a contact")
+	s.c.Log.Info().Ctx(ctx).Bool("with_id", id != "").Msg("the omnichannel system has accepted a contact")
 	return nil
 }
 

@@ -104,7 +104,7 @@ func (s *Service) addChatwootID(ctx context.Context, u User, r *resource, id str
 			return nil, errGone
 		}
 		if other := r.value(systemChatwoot); other != "" && other != id {
-			s.log.Warn().Str("reference", r.ref()).Msg("FHIR: the resource has another chatwoot-id, which stays")
+			s.log.Warn().Ctx(ctx).Str("reference", r.ref()).Msg("FHIR: the resource has another chatwoot-id, which stays")
 			return nil, nil
 		}
 		return []identifier{{systemChatwoot, id}}, nil

@@ -164,7 +164,7 @@ func (s *Service) approved(ctx context.Context, w *work) (*resource, error) {
 	}
 	r, err := s.read(ctx, w.kind, id)
 	if errors.Is(err, errGone) || (err == nil && r.replaced) {
-		s.log.Warn().Str("reference", w.decision.Ref).Msg("FHIR: the resource that an admin approved is gone; looking again")
+		s.log.Warn().Ctx(ctx).Str("reference", w.decision.Ref).Msg("FHIR: the resource that an admin approved is gone; looking again")
 		w.decision = Decision{}
 		return nil, nil
 	}
@@ -183,7 +183,7 @@ func (s *Service) approved(ctx context.Context, w *work) (*resource, error) {
 func (s *Service) keep(ctx context.Context, w *work, mine []*resource) error {
 	first(mine)
 	if len(mine) > 1 {
-		s.log.Warn().Strs("references", refsOf(mine)).Msg("FHIR: several live resources carry one user id; the first is used")
+		s.log.Warn().Ctx(ctx).Strs("references", refsOf(mine)).Msg("FHIR: several live resources carry one user id; the first is used")
 	}
 	r := mine[0]
 	if !r.has(w.u.whatsapp()) {
@@ -193,7 +193,7 @@ func (s *Service) keep(ctx context.Context, w *work, mine []*resource) error {
 		}
 		if taken != "" {
 			w.withheld = true
-			s.log.Warn().Strs("references", []string{r.ref(), taken}).
+			s.log.Warn().Ctx(ctx).Strs("references", []string{r.ref(), taken}).
 				Msg("FHIR: the number is another user's on another resource, so it is not added to the user's own")
 			w.ref = r.ref()
 			return nil

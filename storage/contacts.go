@@ -10,6 +10,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 )
 
 var (
@@ -49,6 +50,7 @@ func (s *Store) Contact(ctx context.Context, userID string) (contact.Record, boo
 // one for each user and id: saving the same again adds nothing while the last one is kept.
 func (s *Store) SaveContact(ctx context.Context, r contact.Record) error {
 	var fresh bool
+	from := requestid.Of(ctx)
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
 		fresh = false
 		_, err := change(ctx, q, `INSERT INTO contacts (user_id, number, chatwoot_id, at) VALUES ($1, $2, $3, $4)
@@ -57,7 +59,7 @@ func (s *Store) SaveContact(ctx context.Context, r contact.Record) error {
 		if err != nil || r.ChatwootID == "" {
 			return err
 		}
-		fresh, err = s.addChatwootID(ctx, q, r)
+		fresh, err = s.addChatwootID(ctx, q, r, from)
 		return err
 	})
 	if err != nil {
@@ -71,7 +73,7 @@ func (s *Store) SaveContact(ctx context.Context, r contact.Record) error {
 
 // addChatwootID adds the job that writes the id to the Patient, or has a finished one run again: the Patient is asked
 // before the id is written, and may have lost it.
-func (s *Store) addChatwootID(ctx context.Context, q querier, r contact.Record) (fresh bool, err error) {
+func (s *Store) addChatwootID(ctx context.Context, q querier, r contact.Record, from string) (fresh bool, err error) {
 	payload, err := json.Marshal(ChatwootID{UserID: r.UserID, Digits: r.Number.Digits(), ID: r.ChatwootID})
 	if err != nil {
 		return false, err
@@ -81,7 +83,7 @@ func (s *Store) addChatwootID(ctx context.Context, q querier, r contact.Record) 
 		JobChatwootID, name(key)); err != nil {
 		return false, err
 	}
-	return addJob(ctx, q, jobs.New{Kind: JobChatwootID, Key: key, Serial: auth.FHIRSerial(r.Number), Payload: payload},
+	return addJob(ctx, q, jobs.New{Kind: JobChatwootID, Key: key, Serial: auth.FHIRSerial(r.Number), Payload: payload, Request: from},
 		r.UserID, s.now())
 }
 

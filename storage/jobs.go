@@ -39,9 +39,9 @@ func addJob(ctx context.Context, q querier, n jobs.New, user string, now time.Ti
 		serial = name(n.Serial)
 	}
 	added, err := change(ctx, q, `INSERT INTO jobs
-		(kind, key, serial, payload, state, attempts, run_at, created_at, reason, user_id)
-		VALUES ($1, $2, $3, $4, 'ready', 0, $5, $6, '', $7) ON CONFLICT (kind, key) DO NOTHING`,
-		n.Kind, name(n.Key), serial, payload, millis(runAt), millis(now), orNull(user))
+		(kind, key, serial, payload, state, attempts, run_at, created_at, reason, user_id, request)
+		VALUES ($1, $2, $3, $4, 'ready', 0, $5, $6, '', $7, $8) ON CONFLICT (kind, key) DO NOTHING`,
+		n.Kind, name(n.Key), serial, payload, millis(runAt), millis(now), orNull(user), name(n.Request))
 	return added == 1, err
 }
 
@@ -153,12 +153,12 @@ func (s *Store) takeJobs(ctx context.Context, q querier, l jobs.Lease, order []i
 	var taken []jobs.Job
 	err := each(ctx, q, `UPDATE jobs SET state = 'running', owner = $1, lease_until = $2 WHERE id IN (
 		SELECT id FROM jobs WHERE state = 'ready' AND id IN (`+strings.Join(marks, ", ")+`)`+s.engine.skipLocked()+`)
-		RETURNING id, kind, key, serial, payload, attempts, created_at`, args,
+		RETURNING id, kind, key, serial, payload, attempts, created_at, request`, args,
 		func(rows *sql.Rows) error {
 			var j jobs.Job
 			var serial sql.NullString
 			var created int64
-			if err := rows.Scan(&j.ID, &j.Kind, &j.Key, &serial, &j.Payload, &j.Attempt, &created); err != nil {
+			if err := rows.Scan(&j.ID, &j.Kind, &j.Key, &serial, &j.Payload, &j.Attempt, &created, &j.Request); err != nil {
 				return err
 			}
 			j.Serial, j.CreatedAt = serial.String, at(created)

@@ -28,10 +28,10 @@ func keys(taken []jobs.Job) []string {
 
 func TestALeasedJobCarriesWhatWasAdded(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
-		b.add(t, jobs.New{Kind: "k", Key: "a", Serial: "s", Payload: []byte(`{"x":1}`)}, jobs.New{Kind: "k", Key: "b"})
+		b.add(t, jobs.New{Kind: "k", Key: "a", Serial: "s", Payload: []byte(`{"x":1}`), Request: "r"}, jobs.New{Kind: "k", Key: "b"})
 		taken := b.lease(t, "me", 10, "k")
 		require.Len(t, taken, 2)
-		want := jobs.Job{ID: taken[0].ID, Kind: "k", Key: "a", Serial: "s", Payload: []byte(`{"x":1}`), Attempt: 1, CreatedAt: b.now()}
+		want := jobs.Job{ID: taken[0].ID, Kind: "k", Key: "a", Serial: "s", Payload: []byte(`{"x":1}`), Attempt: 1, CreatedAt: b.now(), Request: "r"}
 		require.Equal(t, want, taken[0])
 		require.Empty(t, taken[1].Serial)
 		require.Empty(t, taken[1].Payload)

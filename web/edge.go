@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 	"github.com/rs/zerolog"
 )
 
@@ -32,9 +33,9 @@ func (s *Server) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.cfg.Now()
 		id := rand.Text()
-		log := s.cfg.Log.With().Str("request", id).Logger()
+		log := s.cfg.Log.With().Str(requestid.Field, id).Logger()
 		route := s.apiRoute(r.URL.Path)
-		ctx := context.WithValue(log.WithContext(r.Context()), routeKey{}, &route)
+		ctx := context.WithValue(log.WithContext(requestid.With(r.Context(), id)), routeKey{}, &route)
 		w.Header().Set("X-Request-Id", id)
 		s.secure(w.Header())
 		rec := &recorder{ResponseWriter: w}

@@ -94,7 +94,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg:   cfg,
-		log:   cfg.Log.With().Str("room", "whatsapp").Logger(),
+		log:   cfg.Log,
 		board: newBoard(cfg.Now),
 		turn:  make(chan struct{}, 1),
 	}

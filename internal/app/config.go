@@ -27,8 +27,9 @@ type Config struct {
 
 // LogConfig says what is logged and how.
 type LogConfig struct {
-	Level  string `yaml:"level"  env:"LEVEL"  validate:"oneof=debug info warn error"`
-	Format string `yaml:"format" env:"FORMAT" validate:"oneof=json console"`
+	Level  string            `yaml:"level"  env:"LEVEL"  validate:"oneof=debug info warn error"`
+	Rooms  map[string]string `yaml:"rooms"  env:"ROOMS"  validate:"dive,keys,oneof=auth bot contact fhir jobs web whatsapp,endkeys,oneof=debug info warn error"`
+	Format string            `yaml:"format" env:"FORMAT" validate:"oneof=json console"`
 }
 
 // HTTPConfig is the bot's own web server.
@@ -207,7 +208,7 @@ type KeepConfig struct {
 // Default is the configuration when nothing is said: what the shipped config.yaml says.
 func Default() Config {
 	return Config{
-		Log:     LogConfig{Level: "info", Format: "json"},
+		Log:     LogConfig{Level: "info", Rooms: map[string]string{}, Format: "json"},
 		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080", TrustedProxies: []string{}},
 		Storage: StorageConfig{Engine: "sqlite", Dir: "data"},
 		WhatsApp: WhatsAppConfig{

@@ -46,7 +46,7 @@ func lineConfig(a *App) (whatsapp.Config, error) {
 		return whatsapp.Config{}, fmt.Errorf("whatsapp.number: %w", err)
 	}
 	return whatsapp.Config{
-		Number: number, HTTP: a.opt.Line, Log: a.log, Now: a.opt.Now,
+		Number: number, HTTP: a.opt.Line, Log: a.logOf("whatsapp"), Now: a.opt.Now,
 		SendTimeout: cfg.SendTimeout, ReconnectMin: cfg.ReconnectMin, ReconnectMax: cfg.ReconnectMax,
 		DeviceName: cfg.DeviceName,
 	}, nil
@@ -61,7 +61,7 @@ func authConfig(a *App) auth.Config {
 		APIBasePath: cfg.APIBasePath, WebsiteBasePath: cfg.WebsiteBasePath, RedirectToPath: cfg.RedirectToPath,
 		CookieDomain: cfg.CookieDomain, CookieSameSite: cfg.CookieSameSite, DefaultRole: cfg.DefaultRole,
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(), NoClaim: !a.cfg.claims(),
-		Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.log,
+		Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.logOf("auth"),
 		Guests: a.store, Attempts: a.store, GuestLifetime: a.cfg.Guest.Lifetime, GuestKeys: a.cfg.Guest.RotateKeys,
 		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: "https://wa.me",
 		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
@@ -83,7 +83,7 @@ func fhirConfig(a *App, roles fhir.Roles) fhir.Config {
 	cfg := a.cfg.FHIR
 	out := fhir.Config{
 		BaseURL: cfg.BaseURL, Timeout: cfg.Timeout, Cooldown: cfg.Cooldown, Telecom: fhir.Spelling(cfg.Telecom),
-		Cases: a.store, Roles: roles, Audit: a.store, HTTP: a.client(systemFHIR), Now: a.opt.Now, Log: a.log,
+		Cases: a.store, Roles: roles, Audit: a.store, HTTP: a.client(systemFHIR), Now: a.opt.Now, Log: a.logOf("fhir"),
 	}
 	switch secret := cfg.Secret.Reveal(); cfg.Auth {
 	case "bearer":
@@ -111,7 +111,7 @@ func contactConfig(a *App, patients *fhir.Service) contact.Config {
 		BaseURL: cfg.BaseURL, Auth: proof, Timeout: cfg.Timeout, DefaultName: cfg.DefaultName,
 		Profiles: profiles{patients}, Names: a.store, Records: a.store,
 		Pacer: &pacer{budgets: a.store, every: time.Minute / time.Duration(cfg.PerMinute), now: a.opt.Now},
-		HTTP:  a.client(systemWebhook), Now: a.opt.Now, Log: a.log,
+		HTTP:  a.client(systemWebhook), Now: a.opt.Now, Log: a.logOf("contact"),
 	}
 }
 
@@ -159,7 +159,7 @@ func botConfig(a *App) (bot.Config, error) {
 		Times:    times,
 		Language: bot.Language{Default: replies.Language, ByCountry: replies.ByCountry, Hidden: replies.Hidden, Dir: replies.Dir},
 		Other:    bot.Other{Policy: replies.OtherText, Human: replies.HumanContact, Emergency: replies.EmergencyLine},
-		WayOut:   replies.WayOut, Admins: admins, IDKey: a.keys.replies, Now: a.opt.Now, Log: a.log,
+		WayOut:   replies.WayOut, Admins: admins, IDKey: a.keys.replies, Now: a.opt.Now, Log: a.logOf("bot"),
 	}, nil
 }
 
@@ -186,7 +186,7 @@ func jobsConfig(a *App, store jobs.Store, handlers map[string]jobs.Handler) jobs
 		// Whoever owns the line takes over at once what its last owner was working on; the tenure keeps that one from
 		// leasing more.
 		Store: store, Owner: "line", Handlers: handlers, Workers: cfg.Workers, MaxAttempts: cfg.MaxAttempts,
-		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Ran: a.countRun, Now: a.opt.Now, Log: a.log,
+		Backoff: jobs.Backoff{First: cfg.RetryMin, Max: cfg.RetryMax}, Ran: a.countRun, Now: a.opt.Now, Log: a.logOf("jobs"),
 	}
 }
 
@@ -202,7 +202,7 @@ func webConfig(a *App) web.Config {
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
 		HealthOnly:     a.cfg.Auth.elsewhere(),
 		Alive:          a.vitals.watch.Check,
-		Now:            a.opt.Now, Log: a.log, Version: a.opt.Version,
+		Now:            a.opt.Now, Log: a.logOf("web"), Version: a.opt.Version,
 	}
 }
 

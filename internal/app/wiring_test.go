@@ -85,7 +85,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
 		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, NoClaim: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: cfg.Login.DormantAfter,
-		Events: a.metrics, Guests: a.store, Attempts: a.store, GuestLifetime: 64 * time.Hour, GuestKeys: 65 * time.Hour,
+		Events: a.metrics, Log: a.logOf("auth"), Guests: a.store, Attempts: a.store, GuestLifetime: 64 * time.Hour, GuestKeys: 65 * time.Hour,
 		BotNumber: number, Phrase: "odd phrase", ChatURL: "https://wa.me", Reference: true, DesktopCode: true,
 		AllowedOrigins: []string{"https://app.odd.example"},
 	}, got)

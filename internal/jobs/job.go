@@ -12,6 +12,7 @@ type Job struct {
 	Key       string    // unique within Kind: adding the same work twice is one job
 	Serial    string    // jobs of one Serial run one at a time, in the order of ID; empty: no order
 	Payload   []byte    // JSON, written by who added the job
+	Request   string    // id of the request that it follows from, for the log; names nobody; empty: none
 	Attempt   int       // 1 on the first run
 	CreatedAt time.Time // when it was added
 }
@@ -22,6 +23,7 @@ type New struct {
 	Key     string
 	Serial  string
 	Payload []byte
+	Request string    // id of the request that it follows from, see [Job]
 	RunAt   time.Time // not before; zero: at once
 }
 

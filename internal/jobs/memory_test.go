@@ -63,7 +63,7 @@ func (m *memory) add(jobs ...New) {
 	for _, n := range jobs {
 		m.last++
 		m.rows[m.last] = &row{state: "ready", runAt: n.RunAt,
-			Job: Job{ID: m.last, Kind: n.Kind, Key: n.Key, Serial: n.Serial, Payload: n.Payload}}
+			Job: Job{ID: m.last, Kind: n.Kind, Key: n.Key, Serial: n.Serial, Payload: n.Payload, Request: n.Request}}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/internal/requestid"
 	"github.com/rs/zerolog"
 )
 
@@ -29,9 +30,13 @@ func (e *panicError) Error() string { return e.text }
 // work runs one job's handler and passes on what became of it. A job whose handler was cancelled because the runner
 // stops is not settled: it is handed back.
 func (l *life) work(ctx context.Context, j Job) {
-	log := l.c.Log.With().Str("kind", j.Kind).Int64("job", j.ID).Int("attempt", j.Attempt).Logger()
+	fields := l.c.Log.With().Str("kind", j.Kind).Int64("job", j.ID).Int("attempt", j.Attempt)
+	if j.Request != "" {
+		fields = fields.Str(requestid.Field, j.Request)
+	}
+	log := fields.Logger()
 	began := l.c.Now()
-	limited, cancel := context.WithTimeout(log.WithContext(ctx), l.c.LeaseFor*3/4)
+	limited, cancel := context.WithTimeout(requestid.With(log.WithContext(ctx), j.Request), l.c.LeaseFor*3/4)
 	done := l.handles(j.ID, began)
 	err := call(limited, l.c.Handlers[j.Kind], j)
 	done()
