@@ -24,10 +24,11 @@ type Config struct {
 	APIBasePath     string // where SuperTokens' routes live; empty: /auth
 	WebsiteBasePath string // where the pages live; empty: /auth
 
-	BotNumber  phone.Number // for "request a new link"; none: the pages say it in words
-	Phrase     string       // the text that such a request carries; empty: "Request login, authenticate me."
+	BotNumber  phone.Number // whom the login page's button writes to; none: the page says it in words
+	Phrase     string       // the text that asks for a link; empty: "Request login, authenticate me."
+	ChatURL    string       // what a number is put behind to open a chat with it; empty: [DefaultChatURL]
 	SupportURL string       // http(s), mailto or tel; where a person helps; empty: the pages promise no such help
-	HomeURL    string       // http(s) or a path: "continue" on the signed-in page; may be empty
+	HomeURL    string       // http(s) or a path: "continue" on the signed-in page, "not now" on the login page; may be empty
 
 	// Patience is the longest that Sessions takes over one request, which may be several calls to a slow core. The
 	// pages wait a little longer, and the server of [Server.HTTPServer] longer than that; at least 20 s.
@@ -59,8 +60,10 @@ type Server struct {
 	pages   pages
 	texts   texts
 	ready   *readiness
-	newLink string // wa.me link that asks for a new magic link; empty when there is no bot number
 	origins *http.CrossOriginProtection
+
+	plainChat string // opens the chat with the phrase; empty when there is no bot number
+	plainQR   qr     // of plainChat
 }
 
 // New checks the configuration and prepares templates and assets. It starts nothing.
@@ -85,7 +88,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("web: texts: %w", err)
 	}
 	s.ready = newReadiness(cfg.Checks, cfg.Now, cfg.Log)
-	s.newLink = newLinkURL(cfg.BotNumber, cfg.Phrase)
+	if s.plainChat = chatURL(cfg.ChatURL, cfg.BotNumber, cfg.Phrase); s.plainChat == "" {
+		return s, nil
+	}
+	if s.plainQR, err = newQR(s.plainChat); err != nil {
+		return nil, fmt.Errorf("web: phrase: %w", err)
+	}
 	return s, nil
 }
 
@@ -106,6 +114,13 @@ func (c Config) complete() (Config, error) {
 	if err := checkURL(c.HomeURL, "https", "http", ""); err != nil {
 		return c, fmt.Errorf("home URL: %w", err)
 	}
+	if c.ChatURL == "" {
+		c.ChatURL = DefaultChatURL
+	}
+	if err := checkURL(c.ChatURL, "https", "http"); err != nil {
+		return c, fmt.Errorf("chat URL: %w", err)
+	}
+	c.ChatURL = strings.TrimRight(c.ChatURL, "/")
 	if c.Phrase == "" {
 		c.Phrase = DefaultPhrase
 	}
@@ -152,12 +167,4 @@ func checkURL(s string, schemes ...string) error {
 		}
 	}
 	return fmt.Errorf("%q must be a whole address, such as https://example.org/help", s)
-}
-
-// newLinkURL opens a chat with the bot with the phrase typed in already. WhatsApp wants spaces as %20.
-func newLinkURL(n phone.Number, phrase string) string {
-	if n.IsZero() {
-		return ""
-	}
-	return "https://wa.me/" + n.Digits() + "?text=" + strings.ReplaceAll(url.QueryEscape(phrase), "+", "%20")
 }

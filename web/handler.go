@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,12 @@ func (s *Server) Handler() http.Handler {
 		return s.edge(s.recovered(bounded(mux)))
 	}
 	site, api := s.cfg.WebsiteBasePath, s.cfg.APIBasePath
+	h := s.cfg.Sessions.Routes(mux)
+	if site != "" {
+		s.get(mux, site, s.login)
+	}
+	s.get(mux, site+"/{$}", s.login)
+	s.form(mux, site+"/code", func(w http.ResponseWriter, r *http.Request) { s.code(w, r, h) })
 	s.get(mux, site+"/verify", s.verify)
 	s.get(mux, site+"/signed-in", s.signedIn)
 	s.get(mux, api+"/session", s.session)
@@ -27,7 +35,6 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("/", s.notFound)
 
-	h := s.cfg.Sessions.Routes(mux)
 	h = bounded(h)
 	s.origins.SetDenyHandler(http.HandlerFunc(s.foreignOrigin))
 	h = s.origins.Handler(h)
@@ -54,12 +61,21 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 	}
 }
 
-// get registers a path that is only read. Everything here that changes something belongs to SuperTokens' routes.
+// get registers a path that is only read. What changes something belongs to the API's routes.
 func (s *Server) get(mux *http.ServeMux, path string, h http.HandlerFunc) {
+	s.route(mux, path, h, http.MethodGet, http.MethodHead)
+}
+
+// form registers a path to which a form of a page is sent.
+func (s *Server) form(mux *http.ServeMux, path string, h http.HandlerFunc) {
+	s.route(mux, path, h, http.MethodPost)
+}
+
+func (s *Server) route(mux *http.ServeMux, path string, h http.HandlerFunc, methods ...string) {
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		note(r, path)
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
 			s.writeError(w, r, http.StatusMethodNotAllowed)
 			return
 		}

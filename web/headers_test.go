@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"regexp"
@@ -14,10 +15,14 @@ import (
 // everyRoute is one request for each way in which this package answers.
 func everyRoute(t *testing.T, b *bundle) map[string][2]string {
 	t.Helper()
-	page := b.get(t, verifyPath(openLink)).Body.String()
+	page := b.get(t, verifyPath(openLink)).Body.String() + b.get(t, "/auth").Body.String()
 	routes := map[string][2]string{
 		"open": {"GET", verifyPath(openLink)}, "open head": {"HEAD", verifyPath(openLink)},
-		"used": {"GET", verifyPath(usedLink)}, "expired": {"GET", verifyPath(expiredLink)},
+		"login": {"GET", "/auth"}, "login slash": {"GET", "/auth/"}, "login head": {"HEAD", "/auth"},
+		"login back": {"GET", "/auth?redirectToPath=%2Fjournal&lang=en"}, "code": {"POST", "/auth/code"}, "code get": {"GET", "/auth/code"},
+		"self": {"GET", verifyPath(selfLink)}, "digits": {"GET", verifyPath(digitsLink)}, "other": {"GET", verifyPath(otherLink)},
+		"offer": {"GET", verifyPath(offerLink)},
+		"used":  {"GET", verifyPath(usedLink)}, "expired": {"GET", verifyPath(expiredLink)},
 		"no storage": {"GET", verifyPath(brokenLink)}, "signed in": {"GET", "/auth/signed-in"},
 		"session": {"GET", "/api/v1/auth/session"}, "livez": {"GET", "/livez"}, "readyz": {"GET", "/readyz"},
 		"unknown": {"GET", "/nothing/here"}, "unknown post": {"POST", "/nothing"}, "root": {"GET", "/"},
@@ -115,7 +120,7 @@ func TestSpoofedHostChangesNothing(t *testing.T) {
 func TestNothingInlineAndNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, target := range []string{verifyPath(openLink), verifyPath(usedLink), verifyPath(brokenLink), "/auth/signed-in", "/x"} {
+	for _, target := range []string{"/auth", verifyPath(openLink), verifyPath(offerLink), verifyPath(usedLink), verifyPath(brokenLink), "/auth/signed-in", "/x"} {
 		body := b.get(t, target).Body.String()
 		require.NotRegexp(t, `<style|\sstyle=|\son[a-z]+=|javascript:`, body)
 		require.NotRegexp(t, `<script[^>]*>[^<]`, body)
@@ -132,11 +137,37 @@ func TestNothingInlineAndNothingFromElsewhere(t *testing.T) {
 func TestMethodsOtherThanReadingAreRefusedWithAllow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, path := range []string{"/auth/verify", "/auth/signed-in", "/api/v1/auth/session", "/livez", "/readyz"} {
+	for _, path := range []string{"/auth", "/auth/", "/auth/verify", "/auth/signed-in", "/api/v1/auth/session", "/livez", "/readyz"} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
 			w := b.do(t, method, path, "")
 			require.Equal(t, http.StatusMethodNotAllowed, w.Code, "%s %s", method, path)
 			require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 		}
 	}
+}
+
+func TestAssetsAreCompressedForThoseWhoTakeIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := regexp.MustCompile(`/auth/assets/pages\.[0-9a-f]{12}\.css`).FindString(b.get(t, "/auth").Body.String())
+	plain := b.get(t, path)
+	require.Empty(t, plain.Header().Get("Content-Encoding"))
+	for accept, want := range map[string]bool{
+		"gzip": true, "br, gzip;q=0.5": true, "gzip, deflate, br, zstd": true, "": false, "br": false, "gzip;q=0": false, "x-gzip": false,
+	} {
+		w := b.get(t, path, "Accept-Encoding", accept)
+		require.Equal(t, "Accept-Encoding", w.Header().Get("Vary"))
+		require.Equal(t, want, w.Header().Get("Content-Encoding") == "gzip", accept)
+		if !want {
+			require.Equal(t, plain.Body.String(), w.Body.String())
+			continue
+		}
+		require.Less(t, w.Body.Len(), plain.Body.Len())
+		unpack, err := gzip.NewReader(w.Body)
+		require.NoError(t, err)
+		body, err := io.ReadAll(unpack)
+		require.NoError(t, err)
+		require.Equal(t, plain.Body.String(), string(body))
+	}
+	require.Empty(t, b.get(t, "/auth", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"), "pages are not")
 }

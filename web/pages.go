@@ -20,7 +20,7 @@ type pages map[string]*template.Template
 
 func loadPages() (pages, error) {
 	p := pages{}
-	for _, name := range []string{"verify", "gone", "signed-in", "error"} {
+	for _, name := range []string{"login", "verify", "gone", "signed-in", "error"} {
 		t, err := template.New(name).Option("missingkey=error").
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
@@ -38,19 +38,30 @@ type view struct {
 	// Languages lead to this same page in each offered language.
 	Languages []languageLink
 
-	NewLink, SupportURL, HomeURL string
-	ConsumePath, SessionPath     string
-	RefreshPath, SignOutPath     string
-	SignedInPath                 string
-	Wait                         int64 // milliseconds that scripts give one answer
+	SupportURL, HomeURL      string
+	ConsumePath, SessionPath string
+	RefreshPath, SignOutPath string
+	SignedInPath, LoginPath  string
+	Wait                     int64 // milliseconds that scripts give one answer
 
-	PreAuth     string // verify: of the opened link
-	Masked      string // verify: the number, last four digits hidden
-	KnownDigits string // verify: its visible part, for those who listen
-	Minutes     int    // verify: how long the link still works
-	Next        string // verify: where to go after the sign-in
-	Key         string // gone, error: which story
-	Retry       bool   // error: trying again may help
+	Next  string // login, verify: where to go after the sign-in
+	Key   string // gone, error: which story
+	Retry bool   // error: trying again may help
+
+	PreAuth string     // verify: of the opened link
+	Link    openedLink // verify
+
+	Chat        string // login: opens the chat with the message; empty: there is no number
+	Phrase      string // login: the message
+	QR          qr     // login: of Chat, for computers
+	Desktop     bool   // login: WhatsApp is probably on another device
+	Watched     bool   // login: the page can learn that the message has arrived
+	Received    bool   // login: it has
+	Wakeful     int64  // login: milliseconds for which that can be learned
+	AttemptPath string // login: tells it
+	DesktopCode bool   // login: the reply carries a code that can be typed here
+	CodePath    string // login: takes it
+	Code        codeForm
 
 	texts  texts
 	assets assets
@@ -64,28 +75,55 @@ type languageLink struct {
 // view fills in what every page has. keep is the part of the query that a change of language must not lose.
 func (s *Server) view(r *http.Request, name string, keep url.Values) view {
 	tag, asked := s.texts.choose(r)
-	signedIn := s.cfg.WebsiteBasePath + "/signed-in"
+	mine, back := url.Values{}, url.Values{}
 	if asked != "" {
-		signedIn += "?lang=" + asked
+		mine.Set("lang", asked)
+		back.Set("lang", asked)
 	}
+	if next := keep.Get("redirectToPath"); next != "" {
+		back.Set("redirectToPath", next)
+	}
+	site := s.cfg.WebsiteBasePath
 	v := view{
 		Name: name, Lang: tag,
-		NewLink: s.newLink, SupportURL: s.cfg.SupportURL, HomeURL: s.cfg.HomeURL,
+		SupportURL: s.cfg.SupportURL, HomeURL: s.cfg.HomeURL,
+		SignedInPath: withQuery(site+"/signed-in", mine),
+		LoginPath:    withQuery(s.loginPath(), back),
+		CodePath:     withQuery(site+"/code", mine),
+		AttemptPath:  s.cfg.APIBasePath + "/login/attempt",
 		ConsumePath:  s.cfg.APIBasePath + "/signinup/code/consume",
 		SessionPath:  s.cfg.APIBasePath + "/session",
 		RefreshPath:  s.cfg.APIBasePath + "/session/refresh",
 		SignOutPath:  s.cfg.APIBasePath + "/signout",
-		SignedInPath: signedIn, Wait: s.pageWait().Milliseconds(),
-		texts: s.texts, assets: s.assets,
+		Wait:         s.pageWait().Milliseconds(),
+		texts:        s.texts, assets: s.assets,
+	}
+	path := "" // this very page
+	if name == "login" {
+		path = s.loginPath() // also where it answers a form
 	}
 	for _, t := range s.texts.tags {
 		q := url.Values{"lang": {t}}
 		for k, values := range keep {
 			q[k] = values
 		}
-		v.Languages = append(v.Languages, languageLink{Tag: t, Href: "?" + q.Encode(), Current: t == tag})
+		v.Languages = append(v.Languages, languageLink{Tag: t, Href: path + "?" + q.Encode(), Current: t == tag})
 	}
 	return v
+}
+
+func (s *Server) loginPath() string {
+	if s.cfg.WebsiteBasePath == "" {
+		return "/"
+	}
+	return s.cfg.WebsiteBasePath
+}
+
+func withQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
 }
 
 // T is a sentence in the page's language.
@@ -114,7 +152,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, v vi
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.Lang)
-	h.Set("Vary", "Accept-Language")
+	h.Add("Vary", "Accept-Language")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())

@@ -18,6 +18,8 @@ type Sessions interface {
 	Session(w http.ResponseWriter, r *http.Request) (s auth.Session, ok, written bool)
 	// Link tells about an opened link, and what this browser must do to use it, without changing anything.
 	Link(ctx context.Context, r *http.Request, preAuthSessionID string) (auth.LinkView, error)
+	// StartAttempt begins a login in this browser, or finds the one that is under way; it may set a cookie.
+	StartAttempt(w http.ResponseWriter, r *http.Request, returnPath string) (auth.Attempt, error)
 }
 
 // Patients tells how far the user's Patient is: "pending", "linked" or "review". Implemented by storage.

@@ -24,6 +24,10 @@ const (
 	openLink    = "b3Blbi1saW5r-_="
 	usedLink    = "dXNlZA"
 	expiredLink = "ZXhwaXJlZA"
+	selfLink    = "c2VsZg" // this browser asked for it, as a guest
+	digitsLink  = "ZGlnaXRz"
+	otherLink   = "b3RoZXI" // somebody else is signed in here
+	offerLink   = "b2ZmZXI" // something could come along
 	brokenLink  = "YnJva2Vu"
 	goodCode    = "c2VjcmV0LWNvZGU"
 )
@@ -34,6 +38,10 @@ type sessions struct {
 	used     bool
 	consumed int              // POSTs that reached consume
 	looked   int              // calls of Link
+	started  int              // calls of StartAttempt
+	attempt  auth.Attempt     // what StartAttempt answers; without a text: a plain one
+	startErr error
+	code     http.HandlerFunc // answers the desktop code; nil: the route is not there
 	who      *auth.Session    // nil: nobody
 	unusual  http.HandlerFunc // answers {api}/session in place of who
 	sdk      http.HandlerFunc // answers the consume route in place of the fake
@@ -41,6 +49,10 @@ type sessions struct {
 
 func (f *sessions) Routes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/login/code") && f.code != nil {
+			f.code(w, r)
+			return
+		}
 		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/signinup/code/consume") {
 			next.ServeHTTP(w, r)
 			return
@@ -81,15 +93,55 @@ func (f *sessions) Link(_ context.Context, _ *http.Request, id string) (auth.Lin
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looked++
+	open := auth.LinkView{
+		State: auth.ViewOpen, Masked: "+62 812-3456-••••", Expires: 14*time.Minute + time.Second, Door: auth.DoorTap,
+	}
 	switch {
 	case id == openLink && !f.used:
-		return auth.LinkView{State: auth.ViewOpen, Masked: "+62 812-3456-••••", Expires: 14*time.Minute + time.Second}, nil
+		return open, nil
 	case id == openLink, id == usedLink:
 		return auth.LinkView{State: auth.ViewUsed}, nil
 	case id == brokenLink:
 		return auth.LinkView{}, errAway
+	case id == selfLink:
+		open.Door, open.ReturnPath, open.Offer = auth.DoorSelf, "/journal?day=2", auth.Offer{Guest: true, Here: true}
+		return open, nil
+	case id == digitsLink:
+		open.Door, open.TriesLeft = auth.DoorDigits, 3
+		return open, nil
+	case id == otherLink:
+		open.Other = true
+		return open, nil
+	case id == offerLink:
+		open.Door, open.TriesLeft, open.Offer = auth.DoorDigits, 1, auth.Offer{Guest: true, Records: 3}
+		return open, nil
 	}
 	return auth.LinkView{State: auth.ViewExpired}, nil
+}
+
+func (f *sessions) StartAttempt(w http.ResponseWriter, _ *http.Request, returnPath string) (auth.Attempt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.started++
+	if f.startErr != nil {
+		return auth.Attempt{}, f.startErr
+	}
+	http.SetCookie(w, &http.Cookie{Name: "__Host-login", Value: "secret", Path: "/", HttpOnly: true, Secure: true})
+	a := f.attempt
+	if a.Text == "" {
+		a = auth.Attempt{Text: web.DefaultPhrase, State: "waiting", Expires: 30 * time.Minute}
+	}
+	if a.ReturnPath == "" {
+		a.ReturnPath = returnPath
+	}
+	return a, nil
+}
+
+// referenced is an attempt whose message can be recognised.
+func referenced(state string) auth.Attempt {
+	return auth.Attempt{
+		Reference: "K7QM2X", Text: web.DefaultPhrase + " #K7QM2X", State: state, Expires: 30 * time.Minute, DesktopCode: true,
+	}
 }
 
 type patients struct {

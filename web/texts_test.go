@@ -49,10 +49,10 @@ func TestEveryKeyIsUsed(t *testing.T) {
 		}
 	}
 	// Chosen in Go code.
-	source.WriteString(`"gone.used" "gone.expired" "error.notFound" "error.other" "error.unavailable"`)
+	source.WriteString(`"gone.used" "gone.expired" "error.notFound" "error.other" "error.unavailable" "code.error" "code.gone" "code.other" "code.wrong" "code.wrongLast"`)
 	english, err := textFiles.ReadFile("text/en.json")
 	require.NoError(t, err)
-	for _, key := range regexp.MustCompile(`(?m)^\s+("[a-zA-Z.]+"):`).FindAllStringSubmatch(string(english), -1) {
+	for _, key := range regexp.MustCompile(`(?m)^\s+("[a-zA-Z0-9.]+"):`).FindAllStringSubmatch(string(english), -1) {
 		require.Contains(t, source.String(), key[1])
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 	"github.com/rs/zerolog"
 )
 
-// verify shows an opened link and one button. Asking for this page changes nothing, however often a preview or a
-// scanner does: the secret is in the fragment, which they never send, and only the button's POST uses it.
+// verify shows an opened link and what this browser must do to use it. Asking for this page changes nothing, however
+// often a preview or a scanner does: the secret is in the fragment, which they never send, and only a POST uses it. The
+// rules are those of the consume route; the page only knows beforehand what that route will ask for.
 //
 // A link that leads nowhere gets 410 with the way out, and an unknown one cannot be told from an expired one.
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
@@ -33,17 +33,15 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	next := q.Get("redirectToPath")
-	ok := returnpath.Safe(next)
-	if ok {
+	next := firstSafe(link.ReturnPath, q.Get("redirectToPath"))
+	if next != "" {
 		keep.Set("redirectToPath", next)
 	}
 	v := s.view(r, "verify", keep)
-	if !ok {
-		next = v.SignedInPath
+	v.PreAuth, v.Link = id, opened(link)
+	if v.Next = next; next == "" {
+		v.Next = v.SignedInPath
 	}
-	v.PreAuth, v.Next, v.Masked, v.Minutes = id, next, link.Masked, minutes(link.Expires)
-	v.KnownDigits = strings.TrimRight(link.Masked, "•-. ")
 	switch link.State {
 	case auth.ViewOpen:
 		s.render(w, r, http.StatusOK, v)
@@ -56,13 +54,44 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// openedLink is an open link in the words of the page.
+type openedLink struct {
+	Masked      string // the number, last four digits hidden
+	KnownDigits string // its visible part, for those who listen
+	Minutes     int    // how long the link still works
+	Self        bool   // this very link was asked for in this browser: it completes by itself
+	Digits      bool   // the last four digits come first
+	TriesLeft   int
+	Other       bool // somebody else is signed in here
+	Comes       bool // what was done here as a guest comes along by itself
+	Offered     bool // something could come along, if they say so
+	Records     int  // how much that is; 0: not known
+	Here        bool // it was done in this browser
+	Left        bool // what was done elsewhere stays there
+}
+
+func opened(l auth.LinkView) openedLink {
+	digits := l.Door != auth.DoorSelf && l.Door != auth.DoorTap // what this page does not know is foreign
+	return openedLink{
+		Masked: l.Masked, KnownDigits: strings.TrimRight(l.Masked, "•-. "), Minutes: minutes(l.Expires),
+		Self: l.Door == auth.DoorSelf, Digits: digits, TriesLeft: l.TriesLeft, Other: l.Other,
+		Comes:   !digits && l.Offer.Guest,
+		Offered: digits && l.Offer.Guest, Records: l.Offer.Records, Here: l.Offer.Here,
+		Left: digits && !l.Offer.Guest,
+	}
+}
+
+func firstSafe(paths ...string) string {
+	for _, p := range paths {
+		if returnpath.Safe(p) {
+			return p
+		}
+	}
+	return ""
+}
+
 // validPreAuth keeps what cannot be one of SuperTokens' ids (base64 of 32 bytes) away from storage.
 func validPreAuth(id string) bool {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/="
 	return id != "" && len(id) <= 128 && strings.Trim(id, alphabet) == ""
-}
-
-// minutes rounds up: a link that works is never said to work for no time.
-func minutes(d time.Duration) int {
-	return max(1, int((d+time.Minute-1)/time.Minute))
 }

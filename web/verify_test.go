@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/web"
 	"github.com/stretchr/testify/require"
 )
@@ -29,18 +28,32 @@ func TestPagesMatchTheirGoldenFilesInBothLanguages(t *testing.T) {
 	for name, c := range map[string]struct {
 		target string
 		status int
+		header []string
+		before func(*sessions)
 	}{
-		"verify":          {verifyPath(openLink) + "&redirectToPath=%2Fjournal%3Fday%3D1", http.StatusOK},
-		"verify-used":     {verifyPath(usedLink), http.StatusGone},
-		"verify-expired":  {verifyPath(expiredLink), http.StatusGone},
-		"verify-no-store": {verifyPath(brokenLink), http.StatusServiceUnavailable},
-		"signed-in":       {"/auth/signed-in", http.StatusOK},
-		"not-found":       {"/nothing", http.StatusNotFound},
+		"login":           {target: "/auth", status: http.StatusOK},
+		"login-phone":     {target: "/auth?redirectToPath=%2Fjournal", status: http.StatusOK, header: aPhone()},
+		"login-reference": {target: "/auth", status: http.StatusOK, before: func(f *sessions) { f.attempt = referenced("waiting") }},
+		"login-received":  {target: "/auth", status: http.StatusOK, header: aPhone(), before: func(f *sessions) { f.attempt = referenced("received") }},
+		"verify":          {target: verifyPath(openLink) + "&redirectToPath=%2Fjournal%3Fday%3D1", status: http.StatusOK},
+		"verify-self":     {target: verifyPath(selfLink), status: http.StatusOK},
+		"verify-digits":   {target: verifyPath(digitsLink), status: http.StatusOK},
+		"verify-other":    {target: verifyPath(otherLink), status: http.StatusOK},
+		"verify-offer":    {target: verifyPath(offerLink), status: http.StatusOK},
+		"verify-used":     {target: verifyPath(usedLink), status: http.StatusGone},
+		"verify-expired":  {target: verifyPath(expiredLink), status: http.StatusGone},
+		"verify-no-store": {target: verifyPath(brokenLink), status: http.StatusServiceUnavailable},
+		"signed-in":       {target: "/auth/signed-in", status: http.StatusOK},
+		"not-found":       {target: "/nothing", status: http.StatusNotFound},
 	} {
 		for _, lang := range []string{"id", "en"} {
 			t.Run(name+"."+lang, func(t *testing.T) {
 				t.Parallel()
-				w := setup(t).get(t, c.target, "Accept-Language", lang)
+				b := setup(t)
+				if c.before != nil {
+					c.before(b.sessions)
+				}
+				w := b.get(t, c.target, append([]string{"Accept-Language", lang}, c.header...)...)
 				require.Equal(t, c.status, w.Code)
 				require.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
 				require.Equal(t, lang, w.Header().Get("Content-Language"))
@@ -66,6 +79,7 @@ func TestVerifyShowsTheMaskedNumberAndKeepsTheReturnPath(t *testing.T) {
 	require.Contains(t, body, "for 15 more minutes")
 	require.Contains(t, body, `data-consume="`+consumePath+`"`)
 	require.Equal(t, 1, strings.Count(body, "<button"), "one button")
+	require.Contains(t, body, "<div data-digits hidden>", "one tap, where the login began here")
 }
 
 func TestVerifyForgetsAReturnPathThatLeavesTheSite(t *testing.T) {
@@ -109,8 +123,7 @@ func TestDeadLinkSaysWhatToDoNext(t *testing.T) {
 	for _, link := range []string{usedLink, expiredLink, "dW5rbm93bg", "%00", strings.Repeat("a", 4000), "a'b", ""} {
 		w := b.get(t, verifyPath(link))
 		require.Equal(t, http.StatusGone, w.Code, link)
-		require.Contains(t, w.Body.String(),
-			"https://wa.me/6281299990000?text=Request%20login%2C%20authenticate%20me.", link)
+		require.Contains(t, w.Body.String(), `<a class="primary" href="/auth">`, link)
 		require.Contains(t, w.Body.String(), "https://help.example/")
 	}
 	require.Equal(t, 3, b.sessions.looked, "what cannot be an id is not looked up")
@@ -118,26 +131,15 @@ func TestDeadLinkSaysWhatToDoNext(t *testing.T) {
 
 func TestPagesPromiseNoHelpThatNobodyGives(t *testing.T) {
 	t.Parallel()
-	pages := map[string]bool{ // whether the page leads to a new link
-		verifyPath(openLink): true, verifyPath(usedLink): true, verifyPath(expiredLink): true, "/auth/signed-in": true,
-		verifyPath(brokenLink): false, "/nothing": false,
-	}
-	for target, leads := range pages {
+	for _, target := range []string{
+		"/auth", verifyPath(openLink), verifyPath(usedLink), verifyPath(expiredLink), "/auth/signed-in", verifyPath(brokenLink), "/nothing",
+	} {
 		help := "Get help from a person"
 		require.Contains(t, setup(t).get(t, target, "Accept-Language", "en").Body.String(), help, target)
-
-		b := setup(t, func(c *web.Config) { c.SupportURL = "" })
+		b := setup(t, func(c *web.Config) { c.SupportURL, c.HomeURL = "", "" })
 		body := b.get(t, target, "Accept-Language", "en").Body.String()
 		require.NotContains(t, body, help, target)
 		require.NotContains(t, body, `href=""`, target)
-		require.Equal(t, leads, strings.Contains(body, "https://wa.me/"), target)
-
-		b = setup(t, func(c *web.Config) { c.SupportURL, c.BotNumber = "", phone.Number{} })
-		body = b.get(t, target, "Accept-Language", "en").Body.String()
-		require.NotContains(t, body, help, target)
-		require.NotContains(t, body, `href=""`, target)
-		require.NotContains(t, body, "wa.me", target)
-		require.Equal(t, leads, strings.Contains(body, "Send your sign-in message in WhatsApp again"), target)
 	}
 }
 
