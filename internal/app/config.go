@@ -54,6 +54,7 @@ type StorageConfig struct {
 // WhatsAppConfig is the line.
 type WhatsAppConfig struct {
 	Number       string        `yaml:"number"        env:"NUMBER"        validate:"required,phone"`
+	ChatURL      string        `yaml:"chat_url"      env:"CHAT_URL"      validate:"required,http_url"`
 	DeviceName   string        `yaml:"device_name"   env:"DEVICE_NAME"   validate:"required,max=40"`
 	SendTimeout  time.Duration `yaml:"send_timeout"  env:"SEND_TIMEOUT"  validate:"min=1s,max=30s"`
 	ReconnectMin time.Duration `yaml:"reconnect_min" env:"RECONNECT_MIN" validate:"min=10ms"`
@@ -179,6 +180,7 @@ type RepliesConfig struct {
 // WebConfig is what the pages show.
 type WebConfig struct {
 	SupportURL string `yaml:"support_url" env:"SUPPORT_URL" validate:"omitempty,url"`
+	HomeURL    string `yaml:"home_url"    env:"HOME_URL"    validate:"omitempty,uri"`
 }
 
 // AdminsConfig lists numbers by what they may do.
@@ -212,7 +214,7 @@ func Default() Config {
 		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080", TrustedProxies: []string{}},
 		Storage: StorageConfig{Engine: "sqlite", Dir: "data"},
 		WhatsApp: WhatsAppConfig{
-			DeviceName: "Konsulin", SendTimeout: 15 * time.Second,
+			ChatURL: "https://wa.me", DeviceName: "Konsulin", SendTimeout: 15 * time.Second,
 			ReconnectMin: time.Second, ReconnectMax: time.Minute,
 		},
 		Auth: AuthConfig{

@@ -63,7 +63,7 @@ func authConfig(a *App) auth.Config {
 		Elsewhere: cfg.elsewhere(), Grace: grace(cfg), NoContact: !a.cfg.contacts(), NoClaim: !a.cfg.claims(),
 		Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: a.cfg.Login.DormantAfter, SealKey: a.keys.seal, Now: a.opt.Now, Log: a.logOf("auth"),
 		Guests: a.store, Attempts: a.store, GuestLifetime: a.cfg.Guest.Lifetime, GuestKeys: a.cfg.Guest.RotateKeys,
-		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: "https://wa.me",
+		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: a.cfg.WhatsApp.ChatURL,
 		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
 		AllowedOrigins: cfg.AllowedOrigins, Client: a.clients.Of, GuestRecords: a.guestRecords(), ClaimWait: a.claimWait(),
 		Measure: a.measure(systemCore), Events: a.metrics,
@@ -195,7 +195,8 @@ func webConfig(a *App) web.Config {
 	return web.Config{
 		Sessions: a.auth, Patients: a.store, Checks: a.checks(),
 		APIBasePath: a.cfg.Auth.APIBasePath, WebsiteBasePath: a.cfg.Auth.WebsiteBasePath,
-		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], SupportURL: a.cfg.Web.SupportURL,
+		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: a.cfg.WhatsApp.ChatURL,
+		SupportURL: a.cfg.Web.SupportURL, HomeURL: a.cfg.Web.HomeURL,
 		Patience: 5*a.cfg.Auth.CoreTimeout + 5*time.Second, // a confirmation may take that many calls
 		// A proxy may change the Host that our own pages are compared with.
 		TrustedOrigins: append([]string{a.cfg.Auth.WebsiteDomain}, a.cfg.Auth.AllowedOrigins...),

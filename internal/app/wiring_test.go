@@ -22,7 +22,7 @@ func odd() Config {
 	every := func(burst int) RateConfig { return RateConfig{Burst: burst, Every: time.Duration(burst) * time.Second} }
 	cfg := Default()
 	cfg.WhatsApp = WhatsAppConfig{
-		Number: "+6281234567890", DeviceName: "Odd", SendTimeout: 11 * time.Second, ReconnectMin: 12 * time.Second, ReconnectMax: 13 * time.Second,
+		Number: "+6281234567890", ChatURL: "https://chat.example", DeviceName: "Odd", SendTimeout: 11 * time.Second, ReconnectMin: 12 * time.Second, ReconnectMax: 13 * time.Second,
 	}
 	cfg.FHIR = FHIRConfig{
 		BaseURL: "https://odd.example/fhir", Auth: "basic", User: "odd-user", Secret: "odd-secret", APIKeyHeader: "X-Odd",
@@ -49,7 +49,7 @@ func odd() Config {
 		Dir: "/odd", Language: "xx", ByCountry: map[string]string{"49": "yy"}, Hidden: "zz", WayOut: "https://odd.example/out",
 		OtherText: "reply", HumanContact: "odd human", EmergencyLine: "odd line", HumanQuiet: 81 * time.Second,
 	}
-	cfg.Web.SupportURL = "mailto:odd@example.org"
+	cfg.Web = WebConfig{SupportURL: "mailto:odd@example.org", HomeURL: "https://odd.example/home"}
 	cfg.Admins.Support = []string{"+6281234567891"}
 	cfg.Jobs = JobsConfig{Workers: 91, MaxAttempts: 92, RetryMin: 93 * time.Second, RetryMax: 94 * time.Second}
 	cfg.Keep = KeepConfig{Messages: 1, Jobs: 2, DeadJobs: 3, Links: 4, Audit: 5}
@@ -86,7 +86,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 		RedirectToPath: want.RedirectToPath, CookieDomain: want.CookieDomain, CookieSameSite: want.CookieSameSite,
 		DefaultRole: want.DefaultRole, Elsewhere: true, Grace: 16 * time.Second, NoContact: true, NoClaim: true, SealKey: []byte("seal"), Links: a.store, SignIns: a.store, Gate: a.store, Identities: a.store, DormantAfter: cfg.Login.DormantAfter,
 		Events: a.metrics, Log: a.logOf("auth"), Guests: a.store, Attempts: a.store, GuestLifetime: 64 * time.Hour, GuestKeys: 65 * time.Hour,
-		BotNumber: number, Phrase: "odd phrase", ChatURL: "https://wa.me", Reference: true, DesktopCode: true,
+		BotNumber: number, Phrase: "odd phrase", ChatURL: "https://chat.example", Reference: true, DesktopCode: true,
 		AllowedOrigins: []string{"https://app.odd.example"},
 	}, got)
 
@@ -125,8 +125,8 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.Equal(t, []any{91, 92, 93 * time.Second, 94 * time.Second}, []any{j.Workers, j.MaxAttempts, j.Backoff.First, j.Backoff.Max})
 
 	w := webConfig(a)
-	require.Equal(t, []any{"/odd/api", "/odd/web", "odd phrase", "mailto:odd@example.org", true, "1.2.3", "+6281234567890"},
-		[]any{w.APIBasePath, w.WebsiteBasePath, w.Phrase, w.SupportURL, w.HTTPS, w.Version, w.BotNumber.E164()})
+	require.Equal(t, []any{"/odd/api", "/odd/web", "odd phrase", "mailto:odd@example.org", true, "1.2.3", "+6281234567890", "https://chat.example", "https://odd.example/home"},
+		[]any{w.APIBasePath, w.WebsiteBasePath, w.Phrase, w.SupportURL, w.HTTPS, w.Version, w.BotNumber.E164(), w.ChatURL, w.HomeURL})
 	require.Equal(t, []string{"https://odd.example", "https://app.odd.example"}, w.TrustedOrigins)
 	require.Greater(t, w.Patience, 5*cfg.Auth.CoreTimeout)
 
