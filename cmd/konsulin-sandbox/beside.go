@@ -14,17 +14,18 @@ import (
 // does, so it looks often and gives the gateway little time.
 func stepAside(cfg *app.Config, url string) {
 	cfg.Auth.Consume = "elsewhere"
+	cfg.Login.Reference, cfg.Login.DesktopCode = false, false // its page begins no logins here
 	cfg.Auth.APIDomain, cfg.Auth.WebsiteDomain = url, url
 	cfg.Auth.APIBasePath, cfg.Auth.WebsiteBasePath = gateway.APIBasePath, gateway.WebsiteBasePath
 	cfg.Auth.WatchEvery, cfg.Auth.Grace = 500*time.Millisecond, 2*time.Second
 }
 
 // linksTo is where links lead.
-func (s *stage) linksTo(f demoFlags) string {
+func (s *stage) linksTo() string {
 	if s.gateway != nil {
 		return s.gateway.URL()
 	}
-	return "http://" + f.bot
+	return s.origin()
 }
 
 // gatewayLine tells where the gateway is; nothing when there is none.

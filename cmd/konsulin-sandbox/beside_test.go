@@ -19,7 +19,7 @@ func TestDemoBesideAGateway(t *testing.T) {
 	v := watch(t, func(f *demoFlags) { f.beside = true })
 	gw := v.stage.gateway
 	t.Cleanup(func() { require.Empty(t, gw.Unknown()) })
-	require.Equal(t, http.StatusNotFound, status(t, "http://"+v.f.bot+"/auth/verify"))
+	require.Equal(t, http.StatusNotFound, status(t, "http://"+v.f.site+"/auth/verify"))
 	for _, user := range []string{"siti", "dewi"} {
 		v.press("/send", map[string]any{"user": user, "text": phrase})
 		v.sees("a link", func() bool { return len(v.links(user)) == 1 })

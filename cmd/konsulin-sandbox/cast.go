@@ -27,8 +27,10 @@ type cast struct {
 	mu     sync.Mutex
 	asking *person // who asked for a link last: the core does not know whom it works for
 
-	looking sync.Mutex      // guards the trails; taken before mu
-	out     map[string]bool // servers that are down, by the id of the fault
+	looking     sync.Mutex // guards the trails and guests; taken before mu
+	guests      int        // how many forms of guests nobody owns, as the page was told
+	guestsShown bool
+	out         map[string]bool // servers that are down, by the id of the fault
 }
 
 // around is the world around the bot, and what the bot tells of itself.

@@ -23,7 +23,7 @@ func TestDemoStartsServesAndStops(t *testing.T) {
 	var out, log safeBuffer
 	done := make(chan error, 1)
 	go func() { done <- demo(ctx, f, &out, &log) }()
-	require.Eventually(t, func() bool { return status(t, "http://"+f.bot+"/readyz") == http.StatusOK }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return status(t, "http://"+f.site+"/readyz") == http.StatusOK }, 30*time.Second, 20*time.Millisecond)
 	require.Equal(t, http.StatusOK, status(t, "http://"+f.page+"/"))
 	require.Contains(t, out.String(), "http://"+f.page)
 	stop()
@@ -70,7 +70,7 @@ func TestDemoSaysWhichPortIsTaken(t *testing.T) {
 func TestDemoRefusesEachAddressThatIsNotLoopback(t *testing.T) {
 	t.Parallel()
 	for _, set := range []func(*demoFlags){
-		func(f *demoFlags) { f.page = "0.0.0.0:0" }, func(f *demoFlags) { f.bot = "0.0.0.0:0" },
+		func(f *demoFlags) { f.page = "0.0.0.0:0" }, func(f *demoFlags) { f.site = "0.0.0.0:0" },
 		func(f *demoFlags) { f.line = "0.0.0.0:0" }, func(f *demoFlags) { f.core = "0.0.0.0:0" },
 		func(f *demoFlags) { f.fhir = "0.0.0.0:0" }, func(f *demoFlags) { f.omnichannel = "0.0.0.0:0" },
 		func(f *demoFlags) { f.gateway = "0.0.0.0:0" },
@@ -83,7 +83,7 @@ func TestDemoRefusesEachAddressThatIsNotLoopback(t *testing.T) {
 
 func flags(t *testing.T) demoFlags {
 	t.Helper()
-	return demoFlags{page: free(t), bot: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", fhir: "127.0.0.1:0",
+	return demoFlags{page: free(t), site: free(t), line: "127.0.0.1:0", core: "127.0.0.1:0", fhir: "127.0.0.1:0",
 		omnichannel: "127.0.0.1:0", gateway: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "data")}
 }
 

@@ -32,9 +32,10 @@ func (c *cast) hookRecords() {
 func (c *cast) look() {
 	c.looking.Lock()
 	defer c.looking.Unlock()
-	patients, contacts := c.fhir.All("Patient"), c.omni.Contacts()
+	patients, answers, contacts := c.fhir.All("Patient"), c.fhir.All("QuestionnaireResponse"), c.omni.Contacts()
+	c.tellGuests(unclaimed(answers))
 	for _, p := range c.people {
-		was, now := p.trail.known, known(p.phone.Phone(), patients, contacts)
+		was, now := p.trail.known, known(p.phone.Phone(), patients, answers, contacts)
 		if p.trail.shown && was == now && (!p.trail.waiting || c.out["fhir"]) {
 			continue
 		}
@@ -44,6 +45,19 @@ func (c *cast) look() {
 		}
 		c.follow(p, was, now)
 	}
+}
+
+// tellGuests shows how much guests have written down that nobody owns. The caller holds looking.
+func (c *cast) tellGuests(n int) {
+	if n == c.guests && c.guestsShown {
+		return
+	}
+	c.guests, c.guestsShown = n, true
+	detail, state := forms(n)+", nobody's yet", phone.Doing
+	if n == 0 {
+		detail, state = "nothing waits for its owner", phone.Good
+	}
+	c.tell(phone.Event{Kind: phone.Status, ID: "guests", Title: "Guests", Detail: detail, State: state})
 }
 
 // follow tells what has changed. The caller holds looking.
@@ -62,6 +76,9 @@ func (c *cast) follow(p *person, was, now records) {
 	case now.linked() && p.trail.waiting && !c.out["fhir"]:
 		c.step(p, "patient", "The Patient is found again", "Nothing is missing, so nothing is written.", phone.Good)
 		p.trail.waiting = false
+	}
+	if now.answers > was.answers {
+		c.step(p, "claim", "The guest's record is claimed", forms(now.answers)+" of the guest: now of "+now.ref+".", phone.Good)
 	}
 	if now.contact != "" && was.contact == "" {
 		c.step(p, "contact", "The contact is made", "Once, with the name “"+now.called+"”.", phone.Good)

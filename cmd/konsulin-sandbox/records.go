@@ -16,6 +16,7 @@ const (
 	systemUserID   = "https://login.konsulin.care/userid"
 	systemWhatsApp = "https://login.konsulin.care/whatsapp"
 	systemChatwoot = "https://login.konsulin.care/chatwoot-id"
+	systemGuest    = "https://login.konsulin.care/guestid"
 )
 
 // records are what the FHIR server and the omnichannel system know of a person.
@@ -23,10 +24,11 @@ type records struct {
 	ref, version, name, telecom string // of the Patient; no ref: there is none
 	users, number, chatwoot     string // its identifiers; users are shortened
 	contact, called, phone      string // id, name and number of the contact; no id: there is none
+	answers                     int    // how many filled-in forms are the Patient's
 }
 
 // known finds somebody's records by the digits of the number. A Patient that the bot has linked goes before others.
-func known(digits string, patients [][]byte, contacts []omnichannel.Contact) records {
+func known(digits string, patients, answers [][]byte, contacts []omnichannel.Contact) records {
 	var r records
 	for _, raw := range patients {
 		if found, ok := patient(raw, digits); ok && (r.ref == "" || found.linked()) {
@@ -38,7 +40,46 @@ func known(digits string, patients [][]byte, contacts []omnichannel.Contact) rec
 			r.contact, r.called, r.phone = strconv.Itoa(c.ID), c.Name, c.Phone
 		}
 	}
+	for _, raw := range answers {
+		if r.ref != "" && readAnswer(raw).Author.Reference == r.ref {
+			r.answers++
+		}
+	}
 	return r
+}
+
+// filledIn is what tells whose a filled-in form is.
+type filledIn struct {
+	Identifier struct{ System string }
+	Author     struct{ Reference string }
+}
+
+func readAnswer(raw []byte) (a filledIn) {
+	if json.Unmarshal(raw, &a) != nil {
+		return filledIn{}
+	}
+	return a
+}
+
+// unclaimed counts the forms that guests have filled in and nobody has claimed.
+func unclaimed(answers [][]byte) (n int) {
+	for _, raw := range answers {
+		if readAnswer(raw).Identifier.System == systemGuest {
+			n++
+		}
+	}
+	return n
+}
+
+// forms says how many there are.
+func forms(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 filled-in form"
+	}
+	return fmt.Sprintf("%d filled-in forms", n)
 }
 
 // patient reads a Patient. It answers false when the number is not in it.
@@ -99,7 +140,7 @@ func (r records) cards(user string, shared bool) []phone.Event {
 	}
 	return []phone.Event{
 		{Kind: phone.Card, User: user, ID: "fhir", Title: "On the FHIR server", Detail: about, Rows: filled(
-			"name", r.name, "userid", r.users, "whatsapp", r.number, "chatwoot-id", r.chatwoot, "telecom", r.telecom)},
+			"name", r.name, "userid", r.users, "whatsapp", r.number, "chatwoot-id", r.chatwoot, "telecom", r.telecom, "owns", forms(r.answers))},
 		{Kind: phone.Card, User: user, ID: "omnichannel", Title: "In the omnichannel system", Detail: inbox, Rows: filled(
 			"name", r.called, "phone", r.phone)},
 	}

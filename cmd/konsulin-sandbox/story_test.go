@@ -61,7 +61,7 @@ func watch(t *testing.T, change ...func(*demoFlags)) *viewer {
 	require.NoError(t, err)
 	done := make(chan error, 2)
 	go func() { done <- v.stage.run(ctx) }()
-	require.Eventually(t, func() bool { return status(t, "http://"+v.f.bot+"/readyz") == http.StatusOK }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return status(t, "http://"+v.f.site+"/readyz") == http.StatusOK }, time.Minute, 20*time.Millisecond)
 	go func() { done <- v.read(ctx) }()
 	t.Cleanup(func() {
 		stop()
@@ -184,10 +184,10 @@ func (v *viewer) signIn(user string) (session map[string]any) {
 
 func (v *viewer) call(browser *http.Client, method, path, body, rid string) (answer map[string]any) {
 	v.t.Helper()
-	req, err := http.NewRequestWithContext(v.t.Context(), method, "http://"+v.f.bot+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(v.t.Context(), method, "http://"+v.f.site+path, strings.NewReader(body))
 	require.NoError(v.t, err)
 	for name, value := range map[string]string{
-		"Content-Type": "application/json", "rid": rid, "st-auth-mode": "cookie", "Origin": "http://" + v.f.bot, "Sec-Fetch-Site": "same-origin",
+		"Content-Type": "application/json", "rid": rid, "st-auth-mode": "cookie", "Origin": "http://" + v.f.site, "Sec-Fetch-Site": "same-origin",
 	} {
 		req.Header.Set(name, value)
 	}

@@ -173,3 +173,19 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		require.ErrorContains(t, err, "user")
 	}
 }
+
+// As wa.me does: the chat opens with a text typed in, and only the bot's own number is anybody here.
+func TestLinkToTheChatOpensThePhone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.BotNumber = "+62 811-1000-2000" })
+	for path, want := range map[string]int{
+		"/chat/6281110002000?text=Request%20login": http.StatusOK, "/chat/6281110002000": http.StatusOK,
+		"/chat/628": http.StatusNotFound, "/chat/": http.StatusNotFound,
+	} {
+		resp := b.do(t, "GET", path, "")
+		require.Equal(t, want, resp.StatusCode, path)
+		body := text(t, resp)
+		require.Equal(t, want == http.StatusOK, strings.Contains(body, "data-typed"), path)
+		require.NotContains(t, body, "Request%20login", "the script reads it")
+	}
+}

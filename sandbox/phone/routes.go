@@ -52,6 +52,7 @@ func loadAssets() (byPath map[string]asset, names map[string]string, err error) 
 func (p *Page) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.page)
+	mux.HandleFunc("GET /chat/{number}", p.chat)
 	mux.HandleFunc("GET /assets/{name}", p.asset)
 	mux.HandleFunc("GET /events", p.stream)
 	mux.HandleFunc("POST /send", p.send)
@@ -62,6 +63,21 @@ func (p *Page) routes() http.Handler {
 func (p *Page) page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(p.html)
+}
+
+// chat is where a link to a chat leads, as wa.me does: the page types in the text that comes with it.
+func (p *Page) chat(w http.ResponseWriter, r *http.Request) {
+	digits := strings.Map(func(c rune) rune {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		return c
+	}, p.cfg.BotNumber)
+	if r.PathValue("number") != digits {
+		http.NotFound(w, r)
+		return
+	}
+	p.page(w, r)
 }
 
 func (p *Page) asset(w http.ResponseWriter, r *http.Request) {

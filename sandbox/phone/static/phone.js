@@ -228,6 +228,8 @@
     var text = input.value;
     if (!text.trim()) return;
     input.value = "";
+    one("[data-typed]").hidden = true;
+    one("[data-phrase]").hidden = false;
     post("/send", { user: user, text: text }).catch(function () { if (!input.value) input.value = text; });
   });
   one("[data-phrase]").addEventListener("click", function (event) {
@@ -248,6 +250,16 @@
       post("/fault", { id: button.getAttribute("data-fault"), on: on }).catch(function () {});
     });
   });
+
+  // A link to the chat brings a text along: it is typed in already, and the person sends it.
+  if (location.pathname.indexOf("/chat/") === 0) {
+    var typed = new URLSearchParams(location.search).get("text") || "";
+    history.replaceState(null, "", "/");
+    one("[data-text]").value = typed;
+    one("[data-typed]").hidden = !typed;
+    one("[data-phrase]").hidden = !!typed;
+    one("[data-text]").focus();
+  }
 
   forget();
   listen();
