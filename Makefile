@@ -4,6 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 export GOTOOLCHAIN := local
+# Where the browser tests keep a picture of each page.
+export SCREENSHOTS ?= $(CURDIR)/artefacts/screenshots
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -15,7 +17,7 @@ RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build bench torture fuzz interop react need-postgres fmt clean
+.PHONY: help demo test check race build bench torture fuzz interop react need-postgres need-chromium fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +25,7 @@ help: ## this list
 demo: ## the whole login, offline, in your browser: a phone, the bot, the link
 	@go run ./cmd/konsulin-sandbox demo $(DEMO_FLAGS)
 
-test: need-postgres ## all fast tests, on SQLite and PostgreSQL
+test: need-postgres need-chromium ## all fast tests, on SQLite and PostgreSQL, and in a browser
 	go test -timeout 15m ./...
 
 check: ## formatting, go vet, linter with the import rules, tidy modules, what the binary may contain
@@ -35,13 +37,13 @@ check: ## formatting, go vet, linter with the import rules, tidy modules, what t
 	@imports=$$(go list -deps -f '{{if .Module}}{{if .Module.Main}}{{join .Imports "\n"}}{{end}}{{end}}' ./cmd/konsulin-bot); \
 	  if grep -E '/konsulin-bot/(sandbox|internal/pgtest)|stretchr/testify' <<<"$$imports"; then echo "konsulin-bot must not contain test code"; exit 1; fi
 
-race: need-postgres ## all fast tests under the race detector
+race: need-postgres need-chromium ## all fast tests under the race detector
 	GORACE="suppressions=$(CURDIR)/sandbox/whatsapp/testdata/race.supp" go test -race -timeout 30m ./...
 
 build: ## bin/konsulin-bot and bin/konsulin-sandbox
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-bench: need-postgres ## jobs a second, ratios against a bare echo bot, growth, sizes (some ten minutes)
+bench: need-postgres ## jobs and pages a second, ratios against a bare echo bot, growth, sizes (some ten minutes)
 	go test -run '^$$' -bench 'InsertToWorked|SQLiteSettings|JobsPerSecond|AcceptAndWork' -benchtime 500x -timeout 20m ./storage
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
@@ -65,8 +67,11 @@ react: ## the React package: types, tests, build of package and example (Node.js
 need-postgres: # a PostgreSQL server binary, for the tests
 	@tools/need-postgres.sh
 
+need-chromium: # a browser, for the tests
+	@tools/need-chromium.sh
+
 fmt: ## gofmt
 	gofmt -w $$(git ls-files '*.go')
 
 clean: ## what builds and demos left behind
-	rm -rf bin
+	rm -rf bin artefacts

@@ -1,0 +1,176 @@
+package browser_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// user is who is signed in in this browser; empty: nobody.
+func (b *tab) user() string {
+	b.t.Helper()
+	return eval[string](b, `fetch("/auth/session", { headers: { rid: "session", "st-auth-mode": "cookie" } })
+		.then(r => r.ok ? r.json() : {}).then(s => s.userId || "")`)
+}
+
+// began is a browser in which a guest wrote something down and began a login, the phone that sent the message, and the link.
+func began(t *testing.T, d demo, note string) (b, phone *tab, link string) {
+	t.Helper()
+	b = newBrowser(t)
+	b.visit(d.site + "/")
+	writeDown(b, "Good", note)
+	b.click("[data-login]")
+	phone = b.clickAway("a.primary")
+	return b, phone, phone.send()
+}
+
+// TestForeignBrowserNeedsDigits: in a browser where the login did not begin, the number's last four digits come first;
+// what a guest wrote comes along only when they say so.
+func TestForeignBrowserNeedsDigits(t *testing.T) {
+	d := startDemo(t)
+	a, phone, link := began(t, d, "stays where it is")
+	b := newBrowser(t)
+	b.visit(link)
+	b.sees("Last four digits of your number")
+	b.sees("You have 3 tries.")
+	b.sees("one filled-in form")
+	require.False(t, eval[bool](b, `document.querySelector("[data-bring]").checked`), "default: no")
+	b.keep("verify-digits-offer")
+
+	b.click("[data-confirm]")
+	b.sees("Please type the last four digits")
+	b.write("#digits", "0000")
+	b.click("[data-confirm]")
+	b.sees("Those are not the last four digits")
+	b.sees("You have 2 tries.")
+	b.keep("verify-digits-wrong")
+	require.Empty(t, b.user())
+	b.write("#digits", "7001")
+	b.click("[data-confirm]")
+	b.at(d.site + "/")
+	b.sees("Signed in")
+	b.sees("Nothing yet.")
+	a.front()
+	a.visit(d.site + "/")
+	a.sees("You are a guest")
+	a.sees("stays where it is")
+
+	phone.front()
+	phone.take("budi")
+	c, phone, link := began(t, d, "comes along")
+	phone.t.Log(phone != nil)
+	require.NotNil(t, c)
+	e := newBrowser(t)
+	e.visit(link)
+	e.click("[data-bring]")
+	e.write("#digits", "7001")
+	e.click("[data-confirm]")
+	e.at(d.site + "/")
+	e.sees("comes along")
+}
+
+// TestThreeWrongGuesses end a link, also for whoever knows better afterwards.
+func TestThreeWrongGuesses(t *testing.T) {
+	d := startDemo(t)
+	b := newBrowser(t)
+	link := d.hold(b, "siti").ask()
+	thief, owner := newBrowser(t), newBrowser(t)
+	thief.visit(link)
+	owner.visit(link)
+	for _, left := range []string{"You have 2 tries.", "You have one try left."} {
+		thief.write("#digits", "1234")
+		thief.click("[data-confirm]")
+		thief.sees(left)
+	}
+	thief.keep("verify-digits-last")
+	thief.write("#digits", "1234")
+	thief.click("[data-confirm]")
+	thief.sees("This link does not work any more")
+	owner.write("#digits", "7001")
+	owner.click("[data-confirm]")
+	owner.sees("This link does not work any more")
+	require.Empty(t, owner.user())
+}
+
+// TestVictimKeepsOwnSession: a link of somebody else does not end a session by itself.
+func TestVictimKeepsOwnSession(t *testing.T) {
+	d := startDemo(t)
+	b := newBrowser(t)
+	phone := d.hold(b, "budi")
+	victim := newBrowser(t)
+	victim.visit(phone.ask())
+	victim.write("#digits", "7002")
+	victim.click("[data-confirm]")
+	victim.at(d.site + "/auth/signed-in")
+	before := victim.user()
+	require.NotEmpty(t, before)
+
+	phone.take("siti")
+	link := phone.ask()
+	victim.visit(link)
+	victim.sees("Somebody else is signed in here")
+	victim.keep("verify-other")
+	victim.click("a.quiet")
+	victim.at(d.site + "/auth/signed-in")
+	require.Equal(t, before, victim.user())
+
+	victim.visit(link)
+	victim.write("#digits", "7001")
+	require.Equal(t, "End it and sign in", eval[string](victim, `document.querySelector("[data-confirm]").innerText`))
+	victim.click("[data-confirm]")
+	victim.at(d.site + "/auth/signed-in")
+	require.NotEqual(t, before, victim.user(), "who says so is signed in anew")
+	require.NotEmpty(t, victim.user())
+}
+
+// TestForeignAttemptNeverSignsIn: whoever sends the message, the browser that waits for it learns that it came and nothing
+// else.
+func TestForeignAttemptNeverSignsIn(t *testing.T) {
+	d := startDemo(t)
+	attacker := newBrowser(t)
+	attacker.visit(d.login())
+	phone := attacker.clickAway("a.primary")
+	link := phone.send() // the victim's phone, with the attacker's reference
+	victim := newBrowser(t)
+	victim.visit(link)
+	victim.write("#digits", "7001")
+	victim.click("[data-confirm]")
+	victim.at(d.site + "/")
+	require.NotEmpty(t, victim.user())
+	attacker.front()
+	attacker.sees("Your message has arrived")
+	attacker.misses("+62")
+	require.Empty(t, attacker.user())
+}
+
+// TestDesktopCode: with the code from the chat a computer is signed in although the link is on the phone. No script is
+// needed for it.
+func TestDesktopCode(t *testing.T) {
+	d := startDemo(t, "--code")
+	b := newBrowser(t)
+	b.withoutScripts()
+	b.wear(looks()[0])
+	b.visit(d.login())
+	b.sees("Type the code from the chat")
+	phone := b.clickAway("a.primary")
+	phone.sees("The message is typed in")
+	phone.send()
+	code := regexp.MustCompile(`\b\d{6}\b`).FindString(eval[string](phone, `[...document.querySelectorAll(".bubble.bot p")].at(-1).innerText`))
+	require.NotEmpty(t, code, "the reply carries a code")
+	phone.keep("phone-code")
+	wrong := map[bool]string{true: "111111", false: "222222"}[code != "111111"]
+	b.write("#code", wrong)
+	b.click(".code button")
+	b.sees("That is not the code. You have 4 tries left.")
+	b.picture("login-code-wrong")
+	b.write("#code", code)
+	b.click(".code button")
+	b.at(d.site + "/")
+	foreign := newBrowser(t)
+	foreign.visit(d.login())
+	foreign.write("#code", code)
+	foreign.click(".code button")
+	foreign.sees("This code does not work any more")
+	foreign.keep("login-code")
+}
