@@ -36,10 +36,10 @@ const (
 type sessions struct {
 	mu       sync.Mutex
 	used     bool
-	consumed int              // POSTs that reached consume
-	looked   int              // calls of Link
-	started  int              // calls of StartAttempt
-	attempt  auth.Attempt     // what StartAttempt answers; without a text: a plain one
+	consumed int          // POSTs that reached consume
+	looked   int          // calls of Link
+	started  int          // calls of StartAttempt
+	attempt  auth.Attempt // what StartAttempt answers; without a text: a plain one
 	startErr error
 	code     http.HandlerFunc // answers the desktop code; nil: the route is not there
 	who      *auth.Session    // nil: nobody

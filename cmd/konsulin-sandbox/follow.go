@@ -55,7 +55,7 @@ func (c *cast) tellGuests(n int) {
 	c.guests, c.guestsShown = n, true
 	detail, state := forms(n)+", nobody's yet", phone.Doing
 	if n == 0 {
-		detail, state = "nothing waits for its owner", phone.Good
+		detail, state = "nothing waits", phone.Good
 	}
 	c.tell(phone.Event{Kind: phone.Status, ID: "guests", Title: "Guests", Detail: detail, State: state})
 }

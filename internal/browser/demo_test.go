@@ -64,7 +64,7 @@ func startDemo(t *testing.T, flags ...string) demo {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, time.Minute, 50*time.Millisecond)
+	}, time.Minute, 250*time.Millisecond)
 	return d
 }
 
@@ -112,6 +112,7 @@ func (p *tab) ask() (link string) {
 // send sends what is typed in and waits for the link.
 func (p *tab) send() (link string) {
 	p.t.Helper()
+	p.sees("Live")
 	before := p.links()
 	p.click(".send")
 	return p.linkAfter(before)

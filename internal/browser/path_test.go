@@ -13,7 +13,6 @@ import (
 func TestDemoPath(t *testing.T) {
 	d := startDemo(t)
 	b := newBrowser(t)
-	b.wear(looks()[0])
 	b.visit(d.login())
 	b.sees("Log in to Konsulin")
 	b.click(`a[href="/"]:not(.primary)`)
@@ -67,10 +66,10 @@ func TestDemoPath(t *testing.T) {
 func TestOneTap(t *testing.T) {
 	d := startDemo(t, "--reference=false")
 	b := newBrowser(t)
-	b.wear(looks()[0])
 	b.visit(d.site + "/")
 	writeDown(b, "Good", "one tap")
 	b.click("[data-login]")
+	b.at(d.login())
 	phone := b.clickAway("a.primary")
 	require.Equal(t, phrase, eval[string](phone, `document.querySelector("[data-text]").value`))
 	link := phone.send()

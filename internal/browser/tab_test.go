@@ -53,7 +53,8 @@ func newBrowser(t *testing.T) *tab {
 	ctx, end := chromedp.NewContext(all.chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
 	b := &tab{t: t, ctx: ctx}
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank")))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // attaches for as long as ctx lives
+	b.wear(looks()[0])
 	return b
 }
 
@@ -63,7 +64,8 @@ func (b *tab) open(address string) *tab {
 	ctx, end := chromedp.NewContext(b.ctx)
 	b.t.Cleanup(end)
 	n := &tab{t: b.t, ctx: ctx}
-	require.NoError(b.t, chromedp.Do(ctx, chromedp.Navigate("about:blank")))
+	require.NoError(b.t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // as above
+	n.wear(looks()[0])
 	n.visit(address)
 	return n
 }
@@ -147,9 +149,10 @@ func (b *tab) at(address string) {
 	b.until(fmt.Sprintf(`location.href === %q`, address))
 }
 
-// click presses the mouse button where the element is, once it can be seen.
+// click presses the mouse button where the element is, once the page is there and it can be seen.
 func (b *tab) click(selector string) {
 	b.t.Helper()
+	b.until(fmt.Sprintf(`document.readyState === "complete" && !!document.querySelector(%q)`, selector))
 	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
@@ -180,6 +183,8 @@ func (b *tab) clickAway(selector string) *tab {
 				ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
 				b.t.Cleanup(end)
 				n := &tab{t: b.t, ctx: ctx}
+				require.NoError(b.t, chromedp.Do(ctx)) // as above
+				n.wear(looks()[0])
 				n.until(`document.readyState === "complete" && location.href !== "about:blank"`)
 				return n
 			}
@@ -246,6 +251,10 @@ func (b *tab) picture(name string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
+	require.NoError(b.t, chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[bool](`scrollTo(0, 0); true`)(ctx, t)
+		return err
+	})))
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
 	require.NotEmpty(b.t, png)
