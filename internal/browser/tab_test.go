@@ -246,9 +246,10 @@ func (b *tab) withoutScripts() {
 	}))
 }
 
-// picture keeps a picture of the whole page, where pictures are kept.
+// picture keeps a picture of the whole page, where pictures are kept. Only what is in front is drawn.
 func (b *tab) picture(name string) {
 	b.t.Helper()
+	b.front()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	require.NoError(b.t, chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
