@@ -108,7 +108,7 @@ func eval[T any](b *tab, expression string) T {
 func (b *tab) holds(expression string) bool {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 	return err == nil && v
 }
 
@@ -220,7 +220,7 @@ func (b *tab) wear(l look) {
 	options := []chromedp.EmulateViewportOption{}
 	if l.phone {
 		agent = phoneAgent
-		options = append(options, chromedp.EmulateScale(2), chromedp.EmulateMobile)
+		options = append(options, chromedp.EmulateScale(1.5), chromedp.EmulateMobile)
 	}
 	b.do("wear "+l.name, chromedp.EmulateViewport(l.width, l.height, options...),
 		chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -249,6 +249,9 @@ func (b *tab) withoutScripts() {
 // picture keeps a picture of the whole page, where pictures are kept. Only what is in front is drawn.
 func (b *tab) picture(name string) {
 	b.t.Helper()
+	if all.shots == "" {
+		return
+	}
 	b.front()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -259,7 +262,5 @@ func (b *tab) picture(name string) {
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
 	require.NotEmpty(b.t, png)
-	if all.shots != "" {
-		require.NoError(b.t, os.WriteFile(filepath.Join(all.shots, name+".png"), png, 0o600))
-	}
+	require.NoError(b.t, os.WriteFile(filepath.Join(all.shots, name+".png"), png, 0o600))
 }
