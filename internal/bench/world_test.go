@@ -118,7 +118,7 @@ func (w *world) newBot(engine string) *bot {
 
 // botConfig leaves everything at its default but what would turn requests of a benchmark away.
 const botConfig = `
-http: {listen: %q}
+http: {listen: %q, trusted_proxies: [127.0.0.1]}
 storage: {engine: %s, dir: %q, dsn_file: %q}
 whatsapp: {number: "+%s"}
 auth: {core_uri: %q, api_domain: %[7]q, website_domain: %[7]q}
