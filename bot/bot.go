@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/admin"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/rs/zerolog"
@@ -96,7 +97,7 @@ func (b *Bot) HumanWrote(ctx context.Context, chat string, at time.Time) error {
 
 // Handlers are the workers of the jobs that Receive adds, by kind.
 func (b *Bot) Handlers() map[string]jobs.Handler {
-	return map[string]jobs.Handler{JobLogin: b.answerLogin, JobReply: b.sendReply, JobCommand: b.runCommand}
+	return map[string]jobs.Handler{JobLogin: b.answerLogin, JobReply: b.sendReply, JobCommand: b.runCommand, admin.JobTellAdmin: b.tellAdmin}
 }
 
 // takeLogin accepts a login request. Requests of one number are worked one at a time and in order, but those that are

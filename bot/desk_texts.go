@@ -1,5 +1,7 @@
 package bot
 
+import "maps"
+
 // The keys of the replies to admins.
 const (
 	replyUsage      = "command_usage"
@@ -179,6 +181,7 @@ func deskShapes() map[string]shape {
 		replyForgotten: both(with(forgottenData{sampleNumber, "uuid", "Patient/1", "77", 3}, "all its fields", sampleNumber, "uuid", "Patient/1", "77"),
 			with(forgottenData{Number: sampleNumber}, "{{.Number}}", sampleNumber)),
 	}
+	maps.Copy(shapes, alertShapes())
 	for _, w := range deskWords() {
 		shapes[wordKey(w)] = bare
 	}

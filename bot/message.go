@@ -30,5 +30,6 @@ type Stranger struct {
 type Outgoing struct {
 	ID   string // in WhatsApp's own form, see ReplyID
 	Chat string
+	To   phone.Number // whom to write to when there is no chat to answer in; Chat is then empty
 	Text string
 }

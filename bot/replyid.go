@@ -19,6 +19,7 @@ const (
 	purposeCoreDown = "core_down"
 	purposeFailed   = "failed"
 	purposeBarred   = "barred"
+	purposeAlert    = "alert"
 )
 
 // idPrefix and idBytes give ids the form that WhatsApp's own web clients use.

@@ -32,7 +32,9 @@ type Config struct {
 	Intake Intake
 	// Identities is told of numbers that may have a new owner. Nil: nobody is.
 	Identities Identities
-	Log        zerolog.Logger
+	// PhoneSeen is told, at most once an hour, that the account's phone was heard of. It must not block long. Nil: nobody.
+	PhoneSeen func(ctx context.Context, at time.Time)
+	Log       zerolog.Logger
 	// MayConnect is asked before each connection that Run opens, so that a process which has lost the line to another
 	// one does not take the connection from it. While it answers with an error the line stays Connecting, shows the
 	// error's text, which must name nobody, and asks again later. Nil: it always may.
@@ -75,9 +77,10 @@ type Client struct {
 	board *board
 	turn  chan struct{} // one message is sent at a time, because whatsmeow sends under one lock
 
-	running atomic.Bool   // Run is active
-	beat    atomic.Int64  // see Beat
-	unread  atomic.Uint64 // messages from phone-number addresses that cannot be read
+	running   atomic.Bool   // Run is active
+	beat      atomic.Int64  // see Beat
+	phoneSeen atomic.Int64  // when it was told last that the phone was seen, in Unix milliseconds
+	unread    atomic.Uint64 // messages from phone-number addresses that cannot be read
 
 	mu      sync.Mutex
 	session *session     // of the account in use, nil while there is none

@@ -125,6 +125,7 @@ func (c *Client) stayConnected(ctx context.Context, device *store.Device, fresh 
 // than yes.
 func (c *Client) handler(line context.Context, s *session) func(any) bool {
 	return func(evt any) bool {
+		c.notePhone(line, evt)
 		switch e := evt.(type) {
 		case *events.Message:
 			return c.take(line, s, e)

@@ -55,6 +55,9 @@ var (
 // not permanent the message may be sent again with the same id, and its reader sees it once.
 func (c *Client) Send(ctx context.Context, m bot.Outgoing) error {
 	to, ok := parseChat(m.Chat)
+	if m.Chat == "" && !m.To.IsZero() {
+		to, ok = types.NewJID(m.To.Digits(), types.DefaultUserServer), true
+	}
 	switch {
 	case !ok:
 		return &sendError{err: errChat, permanent: true}

@@ -21,6 +21,7 @@ type Config struct {
 	Replies  RepliesConfig  `yaml:"replies"  envPrefix:"REPLIES_"`
 	Web      WebConfig      `yaml:"web"      envPrefix:"WEB_"`
 	Admins   AdminsConfig   `yaml:"admins"   envPrefix:"ADMINS_"`
+	Alerts   AlertsConfig   `yaml:"alerts"   envPrefix:"ALERTS_"`
 	Jobs     JobsConfig     `yaml:"jobs"     envPrefix:"JOBS_"`
 	Keep     KeepConfig     `yaml:"keep"     envPrefix:"KEEP_"`
 }
@@ -190,6 +191,16 @@ type AdminsConfig struct {
 	Owner   []string `yaml:"owner"   env:"OWNER"   validate:"dive,phone"`
 }
 
+// AlertsConfig is what admins are told without asking, and where else it goes.
+type AlertsConfig struct {
+	WebhookURL string        `yaml:"webhook_url" env:"WEBHOOK_URL" validate:"omitempty,http_url"`
+	Secret     Secret        `yaml:"secret"      env:"SECRET"`
+	SecretFile string        `yaml:"secret_file" env:"SECRET_FILE"`
+	DownAfter  time.Duration `yaml:"down_after"  env:"DOWN_AFTER"  validate:"min=0s,max=24h"`
+	PhoneAfter time.Duration `yaml:"phone_after" env:"PHONE_AFTER" validate:"min=24h,max=336h"`
+	Pause      time.Duration `yaml:"pause"       env:"PAUSE"       validate:"min=0s,max=24h"`
+}
+
 // JobsConfig is the runner of durable jobs.
 type JobsConfig struct {
 	Workers     int           `yaml:"workers"      env:"WORKERS"      validate:"min=1,max=64"`
@@ -248,6 +259,7 @@ func Default() Config {
 			OtherText: "ignore", HumanQuiet: 24 * time.Hour,
 		},
 		Admins: AdminsConfig{Viewer: []string{}, Support: []string{}, Owner: []string{}},
+		Alerts: AlertsConfig{DownAfter: 5 * time.Minute, PhoneAfter: 10 * 24 * time.Hour, Pause: 30 * time.Minute},
 		Jobs:   JobsConfig{Workers: 8, MaxAttempts: 25, RetryMin: time.Second, RetryMax: 10 * time.Minute},
 		Keep: KeepConfig{
 			Messages: 30 * 24 * time.Hour, Jobs: 24 * time.Hour, DeadJobs: 90 * 24 * time.Hour, Links: 7 * 24 * time.Hour, Audit: 2 * 365 * 24 * time.Hour,

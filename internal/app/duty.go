@@ -195,12 +195,12 @@ func (a *App) serveLine(ctx context.Context, t *storage.Tenure) error {
 	if err != nil {
 		return fmt.Errorf("take the line: %w", err)
 	}
-	if !a.cfg.Auth.elsewhere() {
-		return d.run(ctx, a, t.Lost())
-	}
 	watching, stop := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { _ = every(watching, a.cfg.Auth.WatchEvery, time.Minute, a.watchLinks) })
+	watcher.Go(func() { _ = every(watching, alertEvery, alertEvery, a.watchTroubles(newWatch(a))) })
+	if a.cfg.Auth.elsewhere() {
+		watcher.Go(func() { _ = every(watching, a.cfg.Auth.WatchEvery, time.Minute, a.watchLinks) })
+	}
 	err = d.run(ctx, a, t.Lost())
 	stop()
 	watcher.Wait()

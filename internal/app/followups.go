@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/admin"
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
@@ -29,6 +30,13 @@ type followUps struct {
 // worker: it is paced as a whole, and must not hold up Patients.
 func newFollowUps(a *App, roles fhir.Roles) (*followUps, error) {
 	f := &followUps{store: a.store, now: a.opt.Now}
+	if a.cfg.Alerts.WebhookURL != "" {
+		hook, err := newAlertHook(a.cfg.Alerts, a.opt.Now)
+		if err != nil {
+			return nil, err
+		}
+		f.add(a, "alerts", 1, map[string]jobs.Handler{admin.JobTellWebhook: hook.tell})
+	}
 	if a.cfg.FHIR.BaseURL == "" {
 		return f, nil
 	}

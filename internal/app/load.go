@@ -176,6 +176,7 @@ func readSecrets(cfg *Config) error {
 		{"storage.dsn", cfg.Storage.DSNFile, &cfg.Storage.DSN},
 		{"fhir.secret", cfg.FHIR.SecretFile, &cfg.FHIR.Secret},
 		{"contact.secret", cfg.Contact.SecretFile, &cfg.Contact.Secret},
+		{"alerts.secret", cfg.Alerts.SecretFile, &cfg.Alerts.Secret},
 	} {
 		if s.file == "" {
 			continue

@@ -112,6 +112,11 @@ func validateTogether(cfg Config) error {
 	if err := needsSecret("contact", cfg.Contact.Auth, cfg.Contact.Secret); err != nil {
 		return err
 	}
+	if cfg.Alerts.WebhookURL != "" {
+		if _, err := newAlertHook(cfg.Alerts, nil); err != nil {
+			return err
+		}
+	}
 	if len(cfg.Login.Phrases) > 0 && len(cfg.Login.Phrases[0]) > 200 {
 		return errors.New("login.phrases: the first phrase is the text of the wa.me link; keep it below 200 bytes")
 	}

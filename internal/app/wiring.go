@@ -48,7 +48,7 @@ func lineConfig(a *App) (whatsapp.Config, error) {
 	return whatsapp.Config{
 		Number: number, HTTP: a.opt.Line, Log: a.logOf("whatsapp"), Now: a.opt.Now,
 		SendTimeout: cfg.SendTimeout, ReconnectMin: cfg.ReconnectMin, ReconnectMax: cfg.ReconnectMax,
-		DeviceName: cfg.DeviceName,
+		DeviceName: cfg.DeviceName, PhoneSeen: a.phoneSeen,
 	}, nil
 }
 
