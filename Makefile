@@ -45,6 +45,7 @@ build: ## bin/konsulin-bot and bin/konsulin-sandbox
 
 bench: need-postgres ## jobs and pages a second, ratios against a bare echo bot, growth, sizes (some ten minutes)
 	go test -run '^$$' -bench 'InsertToWorked|SQLiteSettings|JobsPerSecond|AcceptAndWork' -benchtime 500x -timeout 20m ./storage
+	go test -run '^$$' -bench 'Guest' -benchtime 5000x -timeout 10m ./auth
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts under supervision, RESTARTS times (50)
