@@ -21,10 +21,11 @@ import (
 // switched on. Nothing of it may name a link, a code, a token or a number.
 func TestNothingLeaks(t *testing.T) {
 	t.Setenv("SUPERTOKENS_DEBUG", "1")
-	w := setup(t)
+	w := setup(t, withCode)
 	output := captureOutput(t)
 	p := &probe{world: w, b: w.browser()}
 	m := p.login()
+	p.beginInABrowser()
 	p.breakEverything()
 	p.breakTheStore()
 	p.down()
@@ -45,7 +46,7 @@ func TestNothingLeaks(t *testing.T) {
 			require.NotContains(t, logs, secret)
 		}
 	}
-	stored, err := json.Marshal(w.store.links)
+	stored, err := json.Marshal([]any{w.store.links, w.store.attempts, w.store.guests, w.store.keys})
 	require.NoError(t, err)
 	for _, l := range w.store.links {
 		stored = append(stored, l.Sealed...)
@@ -54,6 +55,9 @@ func TestNothingLeaks(t *testing.T) {
 		stored = append(stored, fmt.Sprintf("%+v", w.store.audit[i])...)
 	}
 	require.NotContains(t, string(stored), m.code, "at rest links are sealed only")
+	for _, secret := range p.browsers {
+		require.NotContains(t, string(stored), secret, "what a browser proves itself with is in no record")
+	}
 }
 
 // probe remembers every secret that comes by, and every error.
@@ -63,6 +67,28 @@ type probe struct {
 	refresh string
 	secrets []string
 	errs    []error
+
+	browsers []string // secrets that only a browser may hold
+}
+
+// beginInABrowser is a guest who begins a login, with wrong digits and codes and then the right one.
+func (p *probe) beginInABrowser() {
+	b := p.browser()
+	b.guest()
+	m := p.named(b.begin("/journal"))
+	at, err := url.Parse(p.web.URL)
+	require.NoError(p.t, err)
+	for _, c := range b.Jar.Cookies(at) {
+		p.browsers = append(p.browsers, c.Value)
+	}
+	require.Len(p.t, p.browsers, 2)
+	p.browsers = append(p.browsers, `"`+m.typed+`"`) // as a value; six digits alone may stand anywhere
+	p.browser().present(m, map[string]any{"digits": other(lastOf(m.number))})
+	b.code(wrongCode(m.typed))
+	require.Equal(p.t, "OK", b.code(m.typed).says("status"))
+	b.claim()
+	p.secrets = append(p.secrets, m.number.Digits(), m.code, m.preAuth, m.url)
+	p.secrets = append(p.secrets, p.browsers...)
 }
 
 // login signs in, checks and refreshes the session.
