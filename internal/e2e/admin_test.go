@@ -279,5 +279,8 @@ func TestAlertsReachAdmins(t *testing.T) {
 	require.Contains(t, s.says("viewer", "/jobs"), "the server refuses it")
 	require.Contains(t, s.says("support", "/retry all"), "dijalankan lagi: 1")
 	require.Len(t, s.people["viewer"].Received(), 1, "a viewer is not told")
-	require.Equal(t, 1, s.count("SELECT COUNT(*) FROM facts WHERE name = 'phone seen'"), "the phone confirmed what was sent")
+	require.NoError(t, s.account.WriteAsHuman(t.Context(), s.people["viewer"], "Halo."))
+	require.Equal(t, "Halo.", s.next(s.people["viewer"]))
+	require.Eventually(t, func() bool { return s.count("SELECT COUNT(*) FROM facts WHERE name = 'phone seen'") == 1 }, 30*time.Second, 20*time.Millisecond,
+		"the phone wrote, so it is alive")
 }
