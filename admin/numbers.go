@@ -48,9 +48,13 @@ func (s *Service) Sync(ctx context.Context, n phone.Number, key string) error {
 }
 
 // Block keeps a number from getting links and sessions, until a time or, for the zero time, until it is lifted. Sessions
-// that it has go on.
+// that it has go on. What it wrote down holds even if the core cannot be reached: then it is an error, to be tried again.
 func (s *Service) Block(ctx context.Context, n phone.Number, until time.Time, reason string, by Who) error {
-	return s.c.Bars.SetBlock(ctx, Block{Number: n, Until: until, Reason: reason, By: by.Name(), At: s.c.Now()})
+	err := s.c.Bars.SetBlock(ctx, Block{Number: n, Until: until, Reason: reason, By: by.Name(), At: s.c.Now()})
+	if err != nil {
+		return err
+	}
+	return s.c.Core.EndLinks(ctx, n)
 }
 
 // Unblock lifts a block and a refusal of new links, and tells whether there was any.

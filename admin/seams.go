@@ -11,6 +11,8 @@ import (
 type Core interface {
 	// User is what it knows about a number; found is false for none.
 	User(ctx context.Context, n phone.Number) (u User, found bool, err error)
+	// EndLinks ends what a number that has been barred could still sign in with, where nobody asks Bars then.
+	EndLinks(ctx context.Context, n phone.Number) error
 	// Revoke ends the number's links, codes and sessions.
 	Revoke(ctx context.Context, n phone.Number) (Revoked, error)
 }

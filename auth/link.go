@@ -73,7 +73,10 @@ func (s *Service) CreateLink(ctx context.Context, r LinkRequest) (NewLink, error
 // makeAlone kills the number's other codes.
 func (s *Service) makeAlone(ctx context.Context, rec LinkRecord) error {
 	if s.cfg.Elsewhere {
-		if err := s.lookBefore(ctx, rec); err != nil {
+		if err := s.stillFree(ctx, rec); err != nil {
+			return err
+		}
+		if err := s.lookBefore(ctx, rec.Number, rec.ReplyID); err != nil {
 			return err
 		}
 	}

@@ -42,15 +42,7 @@ type Revoked struct {
 func (s *Service) RevokeNumber(ctx context.Context, n phone.Number) (Revoked, error) {
 	var done Revoked
 	var err error
-	if s.cfg.Gate != nil {
-		if done.Links, err = s.cfg.Gate.RevokeLinks(ctx, n, "revoked by an admin"); err != nil {
-			return done, fmt.Errorf("revoke number: %w", err)
-		}
-	}
-	err = s.core.do(ctx, "revoke codes", func(uc supertokens.UserContext) error {
-		return passwordless.RevokeAllCodesByPhoneNumber(s.cfg.Tenant, n.Digits(), uc)
-	})
-	if err != nil {
+	if done.Links, err = s.endLinks(ctx, n, "revoked by an admin"); err != nil {
 		return done, fmt.Errorf("revoke number: %w", err)
 	}
 	u, err := s.userByPhone(ctx, n.Digits())
@@ -63,6 +55,49 @@ func (s *Service) RevokeNumber(ctx context.Context, n phone.Number) (Revoked, er
 	})
 	done.Sessions = len(ended)
 	return done, wrapped("revoke number", err)
+}
+
+// EndLinks ends what a number that has been barred could still sign in with. Another program that consumes the codes asks
+// no Gate, so the number's links and codes end now. Where this process consumes them there is nothing to do: it asks.
+func (s *Service) EndLinks(ctx context.Context, n phone.Number) error {
+	if !s.cfg.Elsewhere {
+		return nil
+	}
+	_, err := s.endLinks(ctx, n, "barred by an admin")
+	return wrapped("end links", err)
+}
+
+// endLinks ends a number's links here and its codes at the core.
+func (s *Service) endLinks(ctx context.Context, n phone.Number, why string) (ended int, err error) {
+	if s.cfg.Elsewhere { // a core that is away must not keep the links alive
+		if err := s.lookBefore(ctx, n, ""); err != nil {
+			s.log.Warn().Err(err).Stringer("number", n).Msg("links are ended without a last look; a sign-in that was not noticed yet is not recorded")
+		}
+	}
+	if s.cfg.Gate != nil {
+		if ended, err = s.cfg.Gate.RevokeLinks(ctx, n, why); err != nil {
+			return 0, err
+		}
+	}
+	return ended, s.core.do(ctx, "revoke codes", func(uc supertokens.UserContext) error {
+		return passwordless.RevokeAllCodesByPhoneNumber(s.cfg.Tenant, n.Digits(), uc)
+	})
+}
+
+// stillFree is ErrLinkSpent when the number was barred while its new link was made. It is asked after the link was stored,
+// where EndLinks finds it when the bar is written later. A pause lets end what had begun.
+func (s *Service) stillFree(ctx context.Context, link LinkRecord) error {
+	if s.cfg.Gate == nil {
+		return nil
+	}
+	reason, err := s.cfg.Gate.Bar(ctx, link.Number, link.CreatedAt)
+	if err != nil || reason == "" || reason == BarPaused {
+		return err
+	}
+	if err := s.EndLinks(ctx, link.Number); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w (the number was barred meanwhile)", ErrLinkSpent)
 }
 
 // User is what the core knows about a number.

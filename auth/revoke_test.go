@@ -163,3 +163,49 @@ func TestUserOfTellsWhatTheCoreKnows(t *testing.T) {
 	_, err = w.service.RevokeNumber(t.Context(), m.number)
 	require.Error(t, err, "a revocation that did not reach the core is not done")
 }
+
+// TestABarEndsLinksBesideAGateway: the gateway would consume the codes without asking anybody.
+func TestABarEndsLinksBesideAGateway(t *testing.T) {
+	gate := &bars{}
+	w := setup(t, beside, func(c *auth.Config) { gate.store, c.Gate = c.Links.(*memory), gate })
+	done, open := w.fresh(), w.fresh()
+	w.core.gateway(done)
+	gate.set(func(g *bars) { g.reason = "blocked" })
+	for _, m := range []magic{done, open} {
+		require.NoError(t, w.service.EndLinks(t.Context(), m.number))
+		require.Empty(t, w.core.codes(m.number))
+		require.Equal(t, "RESTART_FLOW_ERROR", w.core.consumeDirectly(m))
+	}
+	require.Len(t, w.store.recorded(), 1, "who had confirmed already is not forgotten")
+	require.Equal(t, auth.LinkRevoked, w.store.state(open.reply))
+
+	n, reply := newNumber(t), newReply(t)
+	_, err := w.service.CreateLink(t.Context(), asked(n, reply)) // the bar is written while the link is made
+	require.ErrorIs(t, err, auth.ErrLinkSpent)
+	require.Empty(t, w.core.codes(n))
+	require.Equal(t, auth.LinkRevoked, w.store.state(reply))
+
+	gate.set(func(g *bars) { g.reason = auth.BarPaused })
+	w.fresh()
+}
+
+// TestARevocationForgetsNoConfirmation: one that nobody had noticed yet.
+func TestARevocationForgetsNoConfirmation(t *testing.T) {
+	gate := &bars{}
+	w := setup(t, beside, func(c *auth.Config) { gate.store, c.Gate = c.Links.(*memory), gate })
+	m := w.fresh()
+	w.core.gateway(m)
+	gate.set(func(g *bars) { g.revoked = w.clock.Now() })
+	done, err := w.service.RevokeNumber(t.Context(), m.number)
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Sessions)
+	require.Len(t, w.store.recorded(), 1)
+	require.Equal(t, auth.LinkConsumed, w.store.state(m.reply))
+}
+
+func TestABarLeavesLinksToTheGateHere(t *testing.T) {
+	w, _ := setupGate(t)
+	m := w.fresh()
+	require.NoError(t, w.service.EndLinks(t.Context(), m.number))
+	require.Equal(t, "OK", w.browser().consume(m).says("status"), "the block may have been lifted by then")
+}

@@ -272,15 +272,15 @@ func (s *Service) recordNoticed(ctx context.Context, l OpenLink, who account) (b
 	return true, nil
 }
 
-// lookBefore looks at the number's older links before a new one takes their place: who confirmed one of them a moment
-// ago is not forgotten.
-func (s *Service) lookBefore(ctx context.Context, newest LinkRecord) error {
-	open, err := s.links.OpenLinksOf(ctx, newest.Number)
+// lookBefore looks at the number's links before all of them but one are ended, such as by a new one that takes their
+// place: who confirmed one of them a moment ago is not forgotten.
+func (s *Service) lookBefore(ctx context.Context, n phone.Number, but string) error {
+	open, err := s.links.OpenLinksOf(ctx, n)
 	if err != nil {
 		return err
 	}
 	for _, l := range open {
-		if l.ReplyID == newest.ReplyID || !s.now().Before(l.ExpiresAt.Add(lastLook)) {
+		if l.ReplyID == but || !s.now().Before(l.ExpiresAt.Add(lastLook)) {
 			continue
 		}
 		if _, err := s.look(ctx, l); err != nil {

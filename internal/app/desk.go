@@ -229,6 +229,9 @@ func (c deskCore) User(ctx context.Context, n phone.Number) (admin.User, bool, e
 	return admin.User(u), found, err
 }
 
+// EndLinks implements [admin.Core].
+func (c deskCore) EndLinks(ctx context.Context, n phone.Number) error { return c.auth.EndLinks(ctx, n) }
+
 // Revoke implements [admin.Core].
 func (c deskCore) Revoke(ctx context.Context, n phone.Number) (admin.Revoked, error) {
 	done, err := c.auth.RevokeNumber(ctx, n)
