@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
 )
+
+// nameLabel is under what a selector has the name of the metric.
+const nameLabel = "__name__"
 
 // ruleFile is what Prometheus reads.
 type ruleFile struct {
@@ -106,7 +108,7 @@ func TestEveryAlertAsksForWhatThereIs(t *testing.T) {
 		for _, s := range asked {
 			require.Contains(t, there, s.Name, rule.Alert)
 			for _, m := range s.LabelMatchers {
-				if m.Name != labels.MetricName {
+				if m.Name != nameLabel {
 					require.Contains(t, there[s.Name], m.Name, "%s: label of %s", rule.Alert, s.Name)
 				}
 			}

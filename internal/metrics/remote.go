@@ -51,7 +51,7 @@ type transport struct {
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	began := t.now()
 	resp, err := t.base.RoundTrip(r)
-	outcome := ""
+	var outcome string
 	if err != nil {
 		outcome = failure(err)
 	} else {
