@@ -17,10 +17,10 @@ RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build bench torture fuzz interop react need-postgres need-chromium fmt clean
+.PHONY: help demo test check race build release release-check bench torture fuzz interop react need-postgres need-chromium fmt clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## the whole login, offline, in your browser: a phone, the bot, the link
 	@go run ./cmd/konsulin-sandbox demo $(DEMO_FLAGS)
@@ -42,6 +42,12 @@ race: need-postgres need-chromium ## all fast tests under the race detector
 
 build: ## bin/konsulin-bot and bin/konsulin-sandbox
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+release: ## static binaries for linux/amd64 and linux/arm64 with checksums, in bin/release (ARCHS="amd64" for one)
+	@tools/release.sh bin/release
+
+release-check: release ## they run in an empty root directory, and a second build has the same bytes (REBUILD=no: without it)
+	@tools/release-check.sh bin/release
 
 bench: need-postgres ## jobs and pages a second, ratios against a bare echo bot, growth, sizes (some ten minutes)
 	go test -run '^$$' -bench 'InsertToWorked|SQLiteSettings|JobsPerSecond|AcceptAndWork' -benchtime 500x -timeout 20m ./storage
