@@ -13,16 +13,17 @@ import (
 )
 
 // working is a bot in a process of its own that is in the middle of answering u: the core takes its time.
-func working(t *testing.T) (w *world, b *outside) {
+func working(t *testing.T) (w *world, b *outside, core *proxy) {
 	t.Helper()
-	w = newWorld(t, storage.SQLite)
+	core = newProxy(t)
+	w = newWorld(t, storage.SQLite, core.before)
 	b = w.pairAndStart()
-	w.core.Slow(4 * time.Second)
+	core.slow(4 * time.Second)
 	_, err := w.user().Text(t.Context(), w.account, phrase)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return w.count(`SELECT COUNT(*) FROM jobs WHERE state = 'running'`) == 1 },
 		30*time.Second, 5*time.Millisecond)
-	return w, b
+	return w, b, core
 }
 
 // signal sends one to the process.
@@ -52,12 +53,12 @@ func (b *outside) wait() *exec.ExitError {
 // gets the one link, from it or from its next life.
 func TestTerminationFinishesOrHandsBackWhatIsWorkedOn(t *testing.T) {
 	t.Parallel()
-	w, b := working(t)
+	w, b, core := working(t)
 	b.signal(syscall.SIGTERM)
 	require.Nil(t, b.wait(), "a clean end")
 	require.Contains(t, b.Log(), `"message":"stopped"`)
 	require.Zero(t, w.count(`SELECT COUNT(*) FROM jobs WHERE state = 'running'`))
-	w.core.Slow(0)
+	core.slow(0)
 	b.start()
 	w.awaitReady(b)
 	require.Eventually(t, func() bool {
@@ -69,7 +70,7 @@ func TestTerminationFinishesOrHandsBackWhatIsWorkedOn(t *testing.T) {
 // TestASecondSignalEndsAtOnce: an operator who has no patience gets the shell back; nothing is lost, as after kill -9.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	w, b := working(t)
+	w, b, core := working(t)
 	b.signal(syscall.SIGTERM)
 	time.Sleep(300 * time.Millisecond) // two signals that come together may be one to the kernel
 	b.signal(syscall.SIGTERM)
@@ -78,7 +79,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	status := exit.Sys().(syscall.WaitStatus)
 	require.True(t, status.Signaled(), "ended by the signal, not by an orderly stop")
 	require.Equal(t, syscall.SIGTERM, status.Signal())
-	w.core.Slow(0)
+	core.slow(0)
 	b.start()
 	w.awaitReady(b)
 	require.Eventually(t, func() bool {
