@@ -76,7 +76,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	cfg.Language.Hidden = ""
 	b, err := New(cfg)
 	require.NoError(t, err)
-	require.Len(t, b.Handlers(), 3)
+	require.Len(t, b.Handlers(), 4)
 	require.NoError(t, b.Receive(context.Background(), w.message(number(t, 10), "A", tap)))
 }
 

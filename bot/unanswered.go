@@ -3,13 +3,17 @@ package bot
 import (
 	"encoding/json"
 	"errors"
+
+	"github.com/konsulin-care/konsulin-bot/admin"
 )
 
 // RefusedRestored is why a message has no answer that waited for one when the database was copied: see [Unanswered].
 const RefusedRestored = "restored"
 
-// UnansweredKinds are the kinds of the jobs that write to somebody.
-func UnansweredKinds() []string { return []string{JobLogin, JobReply, JobCommand} }
+// UnansweredKinds are the kinds of the jobs that write to somebody. An alert answers no message, but is as old as the copy.
+func UnansweredKinds() []string {
+	return []string{JobLogin, JobReply, JobCommand, admin.JobTellAdmin}
+}
 
 // Unanswered reads, from the payload of a job of this room, which message the job answers: its sender and id as
 // [Inbox] was told them.

@@ -281,7 +281,8 @@ func TestMigrationGivesTheAuditOfOlderVersionsAliases(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			config := Config{Engine: engine}
-			driver, dsn, dialect := "sqlite3", "", goose.DialectSQLite3
+			driver, dialect := "sqlite3", goose.DialectSQLite3
+			var dsn string
 			if engine == SQLite {
 				config.Dir = t.TempDir()
 				require.NoError(t, os.Chmod(config.Dir, 0o700))

@@ -13,8 +13,11 @@ import (
 
 // What an operator's commands answer with.
 type (
-	JobView       = admin.Job
-	CaseView      = admin.Case
+	// JobView is a job as a terminal shows it.
+	JobView = admin.Job
+	// CaseView is a question about somebody's resource on the FHIR server as a terminal shows it.
+	CaseView = admin.Case
+	// DuplicateView is several live resources for one number or one user.
 	DuplicateView = admin.Duplicate
 )
 
