@@ -17,7 +17,7 @@ RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build release release-check bench torture fuzz interop react need-postgres need-chromium fmt clean
+.PHONY: help demo test check race build release release-check bench torture fuzz security interop react need-postgres need-chromium fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	    echo "$$target $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$target; \
 	  done; \
 	done
+
+security: need-postgres ## try every attack in the list and write docs/security.md
+	go run ./internal/security/report
 
 interop: ## the FHIR room against an independent FHIR server (Node.js), or against FHIR_BASE_URL
 	@tools/interop/run.sh
