@@ -42,7 +42,7 @@ func (w *world) supervise() *supervised {
 	w.t.Cleanup(func() {
 		if s.stopping.CompareAndSwap(false, true) { // a test that failed half way
 			_ = s.signal(syscall.SIGKILL)
-			<-s.ended
+			w.t.Logf("killed while cleaning up: %v", <-s.ended)
 		}
 	})
 	return s
