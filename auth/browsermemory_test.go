@@ -68,7 +68,12 @@ func (m *memory) AttemptOfLink(ctx context.Context, reply string) (a auth.Attemp
 }
 
 func (m *memory) RedirectAttempt(ctx context.Context, key, path, guestID string) error {
-	return m.onAttempt(ctx, "RedirectAttempt", key, func(a *auth.AttemptRecord) { a.ReturnPath, a.Guest = path, guestID })
+	return m.onAttempt(ctx, "RedirectAttempt", key, func(a *auth.AttemptRecord) {
+		a.ReturnPath = path
+		if a.Number.IsZero() {
+			a.Guest = guestID
+		}
+	})
 }
 
 func (m *memory) TieAttempt(ctx context.Context, t auth.Tie) (tied bool, err error) {

@@ -43,7 +43,7 @@ type AttemptStore interface {
 	SaveAttempt(ctx context.Context, a AttemptRecord) error
 	AttemptByKey(ctx context.Context, keyHash string) (AttemptRecord, error)  // ErrNotFound
 	AttemptOfLink(ctx context.Context, replyID string) (AttemptRecord, error) // ErrNotFound
-	// RedirectAttempt changes where the browser goes afterwards, and who its guest is.
+	// RedirectAttempt changes where the browser goes afterwards and, until a number is tied to it, who its guest is.
 	RedirectAttempt(ctx context.Context, keyHash, returnPath, guestID string) error
 	// TieAttempt ties a link to the live attempt of a reference. The first number that names an attempt has it for good;
 	// tied is false when there is none, or another number has it.

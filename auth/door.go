@@ -184,7 +184,7 @@ func (s *Service) bury(ctx context.Context, link LinkRecord) error {
 }
 
 // whoCouldCome is the guest that could come along through the door of digits: the one who began the login that the link
-// belongs to, else this browser's own.
+// belongs to, else this browser's own. When the one who was shown is gone, nobody comes instead.
 func (s *Service) whoCouldCome(ctx context.Context, v visit, tied AttemptRecord) (id string, here bool) {
 	if tied.Guest != "" && tied.Guest != v.guest {
 		g, err := s.cfg.Guests.Guest(ctx, tied.Guest)
@@ -194,6 +194,7 @@ func (s *Service) whoCouldCome(ctx context.Context, v visit, tied AttemptRecord)
 		if err != nil && !errors.Is(err, guest.ErrNotFound) {
 			s.log.Warn().Ctx(ctx).Err(err).Msg("the guest who began a login cannot be looked up")
 		}
+		return "", false
 	}
 	return v.guest, v.guest != ""
 }

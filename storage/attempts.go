@@ -62,9 +62,11 @@ func (s *Store) attempt(ctx context.Context, which string, value string) (auth.A
 	return a, nil
 }
 
-// RedirectAttempt implements [auth.AttemptStore].
+// RedirectAttempt implements [auth.AttemptStore]. Once a number is tied to the attempt its guest stays: who opens the link
+// elsewhere is shown that guest's records, and says yes to those.
 func (s *Store) RedirectAttempt(ctx context.Context, keyHash, returnPath, guestID string) error {
-	return s.onAttempt(ctx, "redirect attempt", `UPDATE attempts SET return_path = $2, guest_id = $3 WHERE key_hash = $1`,
+	return s.onAttempt(ctx, "redirect attempt", `UPDATE attempts SET return_path = $2, guest_id = CASE number WHEN '' THEN $3 ELSE guest_id END
+		WHERE key_hash = $1`,
 		keyHash, returnPath, guestID)
 }
 

@@ -48,6 +48,19 @@ func TestAnAttemptIsReadAsItWasSaved(t *testing.T) {
 	})
 }
 
+func TestATiedAttemptKeepsItsGuest(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.attempt(t, "k1", "AAAAAA")
+		tied, err := b.TieAttempt(t.Context(), auth.Tie{Reference: "AAAAAA", Number: number(t, 1), ReplyID: "R1", At: b.now()})
+		require.NoError(t, err)
+		require.True(t, tied)
+		require.NoError(t, b.RedirectAttempt(t.Context(), "k1", "/elsewhere", "another guest"))
+		got := b.readAttempt(t, "k1")
+		require.Equal(t, "g-k1", got.Guest, "whose records somebody was shown are those that come along")
+		require.Equal(t, "/elsewhere", got.ReturnPath)
+	})
+}
+
 func TestTheFirstNumberIsTied(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		b.attempt(t, "k1", "AAAAAA")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +66,11 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, status int, n
 const attemptReceived = "received"
 
 // begin starts an attempt, or finds this browser's live one. Without one a login works all the same, only that its link
-// asks for the last four digits: so trouble with it is logged, and no reason to turn anybody away. A HEAD begins none.
+// asks for the last four digits: so trouble with it is logged, and no reason to turn anybody away. A HEAD begins none, nor
+// does a page of somebody else's that sends the browser here.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, next string) auth.Attempt {
 	plain := auth.Attempt{Text: s.cfg.Phrase}
-	if r.Method == http.MethodHead {
+	if r.Method == http.MethodHead || s.sentByOthers(r) {
 		return plain
 	}
 	attempt, err := s.cfg.Sessions.StartAttempt(w, r, next)
@@ -80,6 +82,20 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, next string) auth
 		return plain
 	}
 	return attempt
+}
+
+// sentByOthers says whether another site sent the browser here. Whoever lives there could otherwise make any browser one that
+// began a login, and then send it to a link of their own, which would ask for no digits and take the guest along.
+func (s *Server) sentByOthers(r *http.Request) bool {
+	from, err := url.Parse(r.Referer())
+	if err == nil && from.Host != "" && slices.Contains(s.cfg.TrustedOrigins, from.Scheme+"://"+from.Host) {
+		return false
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "cross-site"
+	}
+	// An old browser, or one without https.
+	return err != nil || (from.Host != "" && from.Host != r.Host)
 }
 
 // qrOf remembers the code of the plain phrase, which is what nearly everybody sees.
