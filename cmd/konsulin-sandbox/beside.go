@@ -22,8 +22,11 @@ func stepAside(cfg *app.Config, url string) {
 
 // linksTo is where links lead.
 func (s *stage) linksTo() string {
-	if s.gateway != nil {
+	switch {
+	case s.gateway != nil:
 		return s.gateway.URL()
+	case s.app != "":
+		return s.app
 	}
 	return s.origin()
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,8 @@ type demoFlags struct {
 	page, site, line, core string
 	fhir, omnichannel      string
 	gateway                string
-	beside                 bool // the gateway hosts the link's page and consumes the code
+	beside                 bool   // the gateway hosts the link's page and consumes the code
+	app                    string // origin of an application that links lead to; empty: the website
 	data                   string
 	lifetime               time.Duration // of a link
 	reference, code        bool
@@ -49,6 +51,7 @@ func newDemo() *cobra.Command {
 	cmd.Flags().StringVar(&f.core, "core", "127.0.0.1:0", "where the SuperTokens core listens")
 	cmd.Flags().StringVar(&f.fhir, "fhir", "127.0.0.1:0", "where the FHIR server listens")
 	cmd.Flags().StringVar(&f.omnichannel, "omnichannel", "127.0.0.1:0", "where the omnichannel webhook listens")
+	cmd.Flags().StringVar(&f.app, "app", "", "an application on another origin, such as http://127.0.0.1:3000 for web/react/example, that draws the page of a link")
 	cmd.Flags().BoolVar(&f.beside, "beside-gateway", false, "a stand-in for an existing Konsulin API hosts the link's page and consumes the code; the bot only answers and notices")
 	cmd.Flags().StringVar(&f.gateway, "gateway", "127.0.0.1:8081", "where that stand-in listens")
 	cmd.Flags().StringVar(&f.data, "data", "", "empty or new directory for the bot's data (default: a temporary one, removed at the end)")
@@ -64,6 +67,9 @@ func demo(ctx context.Context, f demoFlags, out, log io.Writer) (err error) {
 		if err := loopback(addr); err != nil {
 			return err
 		}
+	}
+	if host, isHTTP := strings.CutPrefix(f.app, "http://"); f.app != "" && (!isHTTP || loopback(host) != nil) {
+		return fmt.Errorf("--app %s is no origin on loopback; write it as http://127.0.0.1:3000", f.app)
 	}
 	data, remove, err := dataDir(f.data)
 	if err != nil {

@@ -31,6 +31,7 @@ type stage struct {
 	page     net.Listener
 	website  *website.Site
 	site     net.Listener
+	app      string // origin of an application that links lead to; empty: the website
 }
 
 // origin is what browsers call the website.
@@ -40,6 +41,9 @@ func (s *stage) origin() string { return "http://" + s.site.Addr().String() }
 func (s *stage) greet(out io.Writer, data string) {
 	begin := fmt.Sprintf("  Begin here:       %s/auth?redirectToPath=%%2F\n  As a guest first: %[1]s/\n", s.origin())
 	how := "“Login with WhatsApp” opens the phone with the message typed in. Send it, and tap the link."
+	if s.app != "" {
+		begin += "  The application:  " + s.app + "/\n"
+	}
 	if s.gateway != nil {
 		begin, how = "", "Send “"+phrase+"”, then tap the link."
 	}
@@ -49,7 +53,7 @@ func (s *stage) greet(out io.Writer, data string) {
 }
 
 func newStage(ctx context.Context, f demoFlags, data string, log io.Writer) (_ *stage, err error) {
-	s := &stage{}
+	s := &stage{app: f.app}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -125,7 +129,8 @@ func (s *stage) config(f demoFlags, data string) app.Config {
 	cfg.WhatsApp.ReconnectMin = 200 * time.Millisecond
 	cfg.WhatsApp.ReconnectMax = 2 * time.Second
 	cfg.Auth.CoreURI = s.core.URL()
-	cfg.Auth.APIDomain, cfg.Auth.WebsiteDomain = s.origin(), s.origin()
+	cfg.Auth.APIDomain, cfg.Auth.WebsiteDomain = s.origin(), s.linksTo()
+	cfg.Auth.AllowedOrigins = []string{s.origin()}
 	cfg.Web.HomeURL = "/"
 	cfg.FHIR.BaseURL, cfg.Contact.BaseURL = s.fhir.URL(), s.omni.URL()
 	cfg.Contact.PerMinute = 6000
