@@ -70,9 +70,10 @@ security: need-postgres ## try every attack in the list and write docs/security.
 interop: ## the FHIR room against an independent FHIR server (Node.js), or against FHIR_BASE_URL
 	@tools/interop/run.sh
 
-react: ## the React package: types, tests, build of package and example (Node.js)
+react: need-chromium ## the React package: types, tests, builds, and its example in a browser (Node.js)
 	@command -v node >/dev/null || { echo "react: needs Node.js 20.19 or later" >&2; exit 1; }
 	cd web/react && npm ci --no-audit --no-fund --loglevel=error && npm run -s build && npm run -s typecheck && npm test && npm run -s example:build
+	KONSULIN_REACT=1 go test -count 1 -timeout 10m -run 'TestReact' ./internal/browser
 
 need-postgres: # a PostgreSQL server binary, for the tests
 	@tools/need-postgres.sh

@@ -21,7 +21,7 @@ func TestPageHeaders(t *testing.T) {
 		{"GET", "/auth/verify", 410}, {"GET", "/auth/verify?preAuthSessionId=abc", 410}, {"GET", "/auth/signed-in", 200},
 		{"GET", "/auth/session", 401}, {"POST", "/auth/session/refresh", 401}, {"POST", "/auth/signout", 401},
 		{"POST", "/auth/signinup/code/consume", 400}, {"POST", "/auth/signinup/code", 404}, {"POST", "/auth/signinup/code/resend", 404},
-		{"POST", "/auth/login/start", 200}, {"GET", "/auth/login/attempt", 200}, {"POST", "/auth/login/code", 200},
+		{"POST", "/auth/login/start", 200}, {"GET", "/auth/login/attempt", 200}, {"GET", "/auth/login/link", 200}, {"POST", "/auth/login/code", 200},
 		{"POST", "/auth/anonymous-session", 200}, {"PATCH", "/auth/anonymous/claim", 401}, {"GET", "/auth/jwt/jwks.json", 200},
 		{"OPTIONS", "/auth/session", 204}, {"GET", "/auth/nothing", 404}, {"GET", "/livez", 200}, {"GET", "/readyz", 200},
 	} {

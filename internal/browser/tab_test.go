@@ -174,8 +174,14 @@ func (b *tab) front() {
 // clickAway clicks what opens a new tab, and answers that tab.
 func (b *tab) clickAway(selector string) *tab {
 	b.t.Helper()
+	return b.opens(selector, func() { b.click(selector) })
+}
+
+// opens does what opens a new tab, and answers that tab.
+func (b *tab) opens(what string, do func()) *tab {
+	b.t.Helper()
 	before := b.tabs()
-	b.click(selector)
+	do()
 	deadline := time.Now().Add(patience)
 	for {
 		for id := range b.tabs() {
@@ -190,7 +196,7 @@ func (b *tab) clickAway(selector string) *tab {
 			}
 		}
 		if time.Now().After(deadline) {
-			require.Fail(b.t, "no tab opens", "%s\n%s", selector, b.state())
+			require.Fail(b.t, "no tab opens", "%s\n%s", what, b.state())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
