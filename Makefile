@@ -17,7 +17,7 @@ RESTARTS ?= 50
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
-.PHONY: help demo test check race build release release-check bench torture fuzz security interop react need-postgres need-chromium fmt clean
+.PHONY: help demo test check race build release release-check bench torture fuzz security interop react react-browser need-postgres need-chromium fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,10 +70,12 @@ security: need-postgres ## try every attack in the list and write docs/security.
 interop: ## the FHIR room against an independent FHIR server (Node.js), or against FHIR_BASE_URL
 	@tools/interop/run.sh
 
-react: need-chromium ## the React package: types, tests, builds, and its example in a browser (Node.js)
+react: ## the React package: types, tests, builds (Node.js)
 	@command -v node >/dev/null || { echo "react: needs Node.js 20.19 or later" >&2; exit 1; }
 	cd web/react && npm ci --no-audit --no-fund --loglevel=error && npm run -s build && npm run -s typecheck && npm test && npm run -s example:build
-	KONSULIN_REACT=1 go test -count 1 -timeout 10m -run 'TestReact' ./internal/browser
+
+react-browser: need-chromium react ## the same, and its example's login in a browser, against the bot
+	go test -count 1 -timeout 10m -tags react -run 'TestReact' ./internal/browser
 
 need-postgres: # a PostgreSQL server binary, for the tests
 	@tools/need-postgres.sh

@@ -1,3 +1,5 @@
+//go:build react
+
 package browser_test
 
 import (
@@ -21,15 +23,12 @@ type example struct {
 	origin string
 }
 
-// startExample serves the example as `make react` built it. It knows the API from config.json alone, as any application
+// startExample serves the example as `make react-browser` built it. It knows the API from config.json alone, as any application
 // that runs on another origin than the bot.
 func startExample(t *testing.T, flags ...string) example {
 	t.Helper()
-	if os.Getenv("KONSULIN_REACT") == "" {
-		t.Skip("`make react` builds the example and runs this with KONSULIN_REACT=1")
-	}
 	const built = "../../web/react/dist-example"
-	require.FileExists(t, filepath.Join(built, "index.html"), "make react builds the example and runs this test")
+	require.FileExists(t, filepath.Join(built, "index.html"), "make react-browser builds the example and runs this test")
 	var api atomic.Pointer[string]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
