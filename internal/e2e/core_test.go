@@ -28,7 +28,9 @@ var theOtherCore = sync.OnceValue(func() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		one.Lock()
 		defer one.Unlock()
-		// A bot that was killed does not stop the core from working.
-		reverse.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+		// A bot that was killed does not stop the core from working, so the next one waits. The plain writer keeps the
+		// connection's end from the reverse proxy, which would leave then.
+		plain := struct{ http.ResponseWriter }{w}
+		reverse.ServeHTTP(plain, r.WithContext(context.WithoutCancel(r.Context())))
 	}))
 })
