@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +98,7 @@ func isLink(_, got string) bool { return linkInText.MatchString(got) }
 type browser struct {
 	http *http.Client
 	url  string
+	n    atomic.Uint32 // logins begun: each from an address of its own, as people do
 }
 
 func newBrowser(b *testing.B, url string) *browser {
@@ -111,7 +114,9 @@ func (br *browser) signIn(ctx context.Context, answer string) error {
 	if err != nil {
 		return err
 	}
-	begun, err := br.post(ctx, "/auth/login/start", []byte("{}"), nil)
+	n := br.n.Add(1)
+	from := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
+	begun, err := br.post(ctx, from, "/auth/login/start", []byte("{}"), nil)
 	if err != nil {
 		return err
 	}
@@ -119,12 +124,13 @@ func (br *browser) signIn(ctx context.Context, answer string) error {
 	if err != nil {
 		return err
 	}
-	_, err = br.post(ctx, "/auth/signinup/code/consume", body, begun)
+	_, err = br.post(ctx, from, "/auth/signinup/code/consume", body, begun)
 	return err
 }
 
-// post wants the answer OK and returns the cookies that came with it.
-func (br *browser) post(ctx context.Context, path string, body []byte, cookies []*http.Cookie) ([]*http.Cookie, error) {
+// post wants the answer OK and returns the cookies that came with it. The proxy in front says that the request is from
+// an address.
+func (br *browser) post(ctx context.Context, from, path string, body []byte, cookies []*http.Cookie) ([]*http.Cookie, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, br.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -134,6 +140,7 @@ func (br *browser) post(ctx context.Context, path string, body []byte, cookies [
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "rid": "passwordless", "st-auth-mode": "cookie", "Origin": br.url, "Sec-Fetch-Site": "same-origin",
+		"X-Forwarded-For": from,
 	} {
 		req.Header.Set(key, value)
 	}
