@@ -228,7 +228,7 @@ func TestAllDeadJobsCanBeRetriedAtOnce(t *testing.T) {
 		}
 		counts, err := b.CountJobs(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, map[JobState]int{JobDead: 2, JobReady: 1}, counts)
+		require.Equal(t, map[JobState]int{JobDead: 2, JobReady: 1, JobRunning: 0}, counts)
 		n, err := b.RetryJobs(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, n)

@@ -92,22 +92,6 @@ func scanJob(rows *sql.Rows) (JobInfo, error) {
 	return j, err
 }
 
-// CountJobs counts the jobs of each state.
-func (s *Store) CountJobs(ctx context.Context) (map[JobState]int, error) {
-	counts := map[JobState]int{}
-	err := each(ctx, s.engine.reader(), `SELECT state, COUNT(*) FROM jobs GROUP BY state`, nil, func(rows *sql.Rows) error {
-		var state string
-		var n int
-		err := rows.Scan(&state, &n)
-		counts[JobState(state)] = n
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count jobs: %w", classify(err))
-	}
-	return counts, nil
-}
-
 // HurryJob has a job that waits for its time run now. It is no error when there is none.
 func (s *Store) HurryJob(ctx context.Context, kind, key string) error {
 	var hurried int64
