@@ -77,5 +77,13 @@ type AlertState struct {
 	Name     string
 	BadSince time.Time // zero: it is well
 	Told     int       // the value that was told last; 0: well
+	State    string    // the state that was told last
+	Mark     int64     // of the youngest thing that was told, see Deaths
 	ToldAt   time.Time
+}
+
+// Deaths is the work that was laid aside, without the jobs that tell of alerts: those must not raise one.
+type Deaths struct {
+	Jobs int
+	Last time.Time // when the youngest of them was laid aside
 }

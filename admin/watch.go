@@ -43,6 +43,8 @@ type AlertStore interface {
 	Alerts(ctx context.Context) (map[string]AlertState, error)
 	// SaveAlert remembers a state together with the jobs that tell of it.
 	SaveAlert(ctx context.Context, a AlertState, tell ...jobs.New) error
+	// Deaths tells of dead jobs, without those of the kinds JobTellAdmin and JobTellWebhook.
+	Deaths(ctx context.Context) (Deaths, error)
 }
 
 // WatchConfig is what a Watch is made of.
@@ -61,7 +63,8 @@ type WatchConfig struct {
 }
 
 // Watch looks for what needs a person and has it told once for each change: when it comes, when it gets worse, when it is
-// over. What changes again within the pause is told after it, if it is then still otherwise than told.
+// over. What changes again within the pause is told after it, if it is then still otherwise than told. An alert that
+// cannot be told raises no other one.
 type Watch struct{ c WatchConfig }
 
 // NewWatch makes a Watch.
@@ -70,8 +73,9 @@ func NewWatch(c WatchConfig) *Watch { return &Watch{c} }
 // reading is how one thing is now.
 type reading struct {
 	name  string
-	value int
-	state string
+	value int           // how bad; 0: well
+	state string        // another one is a change, however bad
+	mark  int64         // a greater one is a change: something came, although something else may have gone
 	after time.Duration // how long it must be bad before that is told
 }
 
@@ -89,8 +93,16 @@ func (w *Watch) Look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
+	dead, err := w.c.Store.Deaths(ctx)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	cases, err := w.c.Desk.Review(ctx)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
 	var failed []error
-	for _, r := range w.readings(st, seen) {
+	for _, r := range append(w.readings(st, seen), work(dead, cases)...) {
 		failed = append(failed, w.note(ctx, known[r.name], r))
 	}
 	return errors.Join(failed...)
@@ -103,18 +115,38 @@ func (w *Watch) readings(st Status, seen time.Time) []reading {
 		}
 		return 0
 	}
-	return []reading{
-		{name: AlertJobs, value: st.Dead}, {name: AlertCases, value: st.Cases},
+	all := []reading{
 		{name: AlertCore, value: one(st.Core.State == Down), after: w.c.DownAfter},
 		{name: AlertFHIR, value: one(st.FHIR.State == Down), after: w.c.DownAfter},
 		{name: AlertPhone, value: one(!seen.IsZero() && w.c.Now().Sub(seen) > w.c.PhoneAfter)},
-		{name: AlertLine, value: lineValue(st.Line.State), state: st.Line.State},
 	}
+	if value, sure := lineValue(st.Line.State); sure {
+		all = append(all, reading{name: AlertLine, value: value, state: st.Line.State})
+	}
+	return all
 }
 
-// lineValue numbers the states of the line that only a person can end.
-func lineValue(state string) int {
-	return map[string]int{"replaced": 1, "outdated": 2, "banned": 3, "logged out": 4}[state]
+// work reads what waits for a person. One more that comes while another one goes is a change, too.
+func work(dead Deaths, cases []Case) []reading {
+	jobs, waiting := reading{name: AlertJobs, value: dead.Jobs}, reading{name: AlertCases, value: len(cases)}
+	if dead.Jobs > 0 {
+		jobs.mark = dead.Last.UnixMilli()
+	}
+	for _, c := range cases {
+		waiting.mark = max(waiting.mark, c.ID)
+	}
+	return []reading{jobs, waiting}
+}
+
+// lineValue numbers the states of the line that only a person can end; 0 is a line that stands. sure is false on the way
+// from one to the other, as after a start: that says neither.
+func lineValue(state string) (value int, sure bool) {
+	switch state {
+	case "connected", "degraded", "timelocked":
+		return 0, true
+	}
+	value = map[string]int{"replaced": 1, "outdated": 2, "banned": 3, "logged out": 4, "unpaired": 5, "wrong account": 6}[state]
+	return value, value > 0
 }
 
 func (w *Watch) note(ctx context.Context, was AlertState, r reading) error {
@@ -126,9 +158,13 @@ func (w *Watch) note(ctx context.Context, was AlertState, r reading) error {
 	case was.BadSince.IsZero():
 		next.BadSince = now
 	}
-	news := r.value > was.Told && now.Sub(next.BadSince) >= r.after || r.value == 0 && was.Told > 0
+	worse := r.value > 0 && (r.value > was.Told || r.mark > was.Mark || r.state != was.State)
+	news := worse && now.Sub(next.BadSince) >= r.after || r.value == 0 && was.Told > 0
 	if news && (was.ToldAt.IsZero() || now.Sub(was.ToldAt) >= w.c.Pause) {
-		next.Told, next.ToldAt = r.value, now
+		next.Told, next.ToldAt, next.State, next.Mark = r.value, now, "", max(was.Mark, r.mark)
+		if r.value > 0 {
+			next.State = r.state
+		}
 		tell, err := w.tellings(r, now)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 type ward struct {
 	now    time.Time
 	dead   int
+	died   time.Time
 	cases  []Case
 	core   error
 	line   string
@@ -28,7 +29,7 @@ type ward struct {
 func (w *ward) Jobs(context.Context, ...State) ([]Job, error) { return nil, nil }
 func (w *ward) Job(context.Context, int64) (Job, error)       { return Job{}, nil }
 func (w *ward) CountJobs(context.Context) (map[State]int, error) {
-	return map[State]int{Dead: w.dead}, nil
+	return map[State]int{Dead: w.dead + 9}, nil // jobs that tell of alerts are among them
 }
 func (w *ward) Retry(context.Context, int64) (int, error)                 { return 0, nil }
 func (w *ward) Cases(context.Context) ([]Case, error)                     { return w.cases, nil }
@@ -37,6 +38,7 @@ func (w *ward) SetPause(context.Context, Pause) error                     { retu
 func (w *ward) EndPause(context.Context) (bool, error)                    { return false, nil }
 func (w *ward) Paused(context.Context) (*Pause, error)                    { return nil, nil }
 func (w *ward) Alerts(context.Context) (map[string]AlertState, error)     { return w.alerts, nil }
+func (w *ward) Deaths(context.Context) (Deaths, error)                    { return Deaths{w.dead, w.died}, nil }
 func (w *ward) SaveAlert(_ context.Context, a AlertState, tell ...jobs.New) error {
 	w.alerts[a.Name] = a
 	for _, j := range tell {
@@ -119,9 +121,64 @@ func TestPhoneThatIsAwayForLongIsTold(t *testing.T) {
 
 func TestWhatCannotBeToldInWhatsAppGoesToTheWebhookOnly(t *testing.T) {
 	t.Parallel()
-	for state, value := range map[string]int{"logged out": 4, "banned": 3, "outdated": 2, "replaced": 1} {
+	for state, value := range map[string]int{"wrong account": 6, "unpaired": 5, "logged out": 4, "banned": 3, "outdated": 2, "replaced": 1} {
 		w := setup(t)
 		w.line = state
 		require.Equal(t, []string{fmt.Sprint("alert.webhook line ", value)}, w.after(t, time.Hour))
 	}
+}
+
+func TestADeathIsToldAlthoughAnotherOneIsKnown(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.dead, w.died = 2, w.now
+	require.Equal(t, both(AlertJobs, 2), w.after(t, time.Hour))
+	w.dead = 1 // one was retried
+	require.Empty(t, w.after(t, time.Hour))
+	w.dead, w.died = 2, w.now
+	require.Equal(t, both(AlertJobs, 2), w.after(t, time.Hour), "as many as were told, but another one")
+	require.Empty(t, w.after(t, time.Hour), "once")
+	w.cases = []Case{{ID: 1}}
+	require.Equal(t, both(AlertCases, 1), w.after(t, time.Hour))
+	w.cases = []Case{{ID: 2}}
+	require.Equal(t, both(AlertCases, 1), w.after(t, time.Hour))
+}
+
+func TestADeathWithinThePauseIsToldAfterIt(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.dead, w.died = 1, w.now
+	require.Equal(t, both(AlertJobs, 1), w.after(t, time.Minute))
+	w.dead = 0 // retried
+	require.Empty(t, w.after(t, 5*time.Minute))
+	w.dead, w.died = 1, w.now // and dead again
+	require.Empty(t, w.after(t, 5*time.Minute))
+	require.Equal(t, both(AlertJobs, 1), w.after(t, time.Hour))
+}
+
+// TestAFailingAlertRaisesNone: the count of all dead jobs has those that tell of alerts in it, see ward.CountJobs.
+func TestAFailingAlertRaisesNone(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	require.Empty(t, w.after(t, 3*time.Hour))
+}
+
+func TestALineIsOverOnlyWhenItStands(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	line := func(value int) []string { return []string{fmt.Sprint("alert.webhook line ", value)} }
+	w.line = "banned"
+	require.Equal(t, line(3), w.after(t, time.Hour))
+	for _, state := range []string{"connecting", "", "banned"} { // as after a restart
+		w.line = state
+		require.Empty(t, w.after(t, time.Hour), state)
+	}
+	w.line = "replaced"
+	require.Equal(t, line(1), w.after(t, time.Hour), "another trouble is a change, though it counts less")
+	w.line = "degraded"
+	require.Equal(t, line(0), w.after(t, time.Hour))
+	w.line = "connected"
+	require.Empty(t, w.after(t, time.Hour))
+	w.line = "connecting"
+	require.Empty(t, w.after(t, time.Hour))
 }

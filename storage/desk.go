@@ -137,10 +137,10 @@ func (s *Store) AddUserJobs(ctx context.Context, userID string, add ...jobs.New)
 // Alerts is what is remembered about everything that is watched.
 func (s *Store) Alerts(ctx context.Context) (map[string]admin.AlertState, error) {
 	found := map[string]admin.AlertState{}
-	err := each(ctx, s.engine.reader(), `SELECT name, bad_since, told, told_at FROM alerts`, nil, func(rows *sql.Rows) error {
+	err := each(ctx, s.engine.reader(), `SELECT name, bad_since, told, told_at, state, mark FROM alerts`, nil, func(rows *sql.Rows) error {
 		var a admin.AlertState
 		var bad, told int64
-		err := rows.Scan(&a.Name, &bad, &a.Told, &told)
+		err := rows.Scan(&a.Name, &bad, &a.Told, &told, &a.State, &a.Mark)
 		a.BadSince, a.ToldAt = at(bad), at(told)
 		found[a.Name] = a
 		return err
@@ -154,9 +154,10 @@ func (s *Store) Alerts(ctx context.Context) (map[string]admin.AlertState, error)
 // SaveAlert remembers a state together with the jobs that tell of it.
 func (s *Store) SaveAlert(ctx context.Context, a admin.AlertState, tell ...jobs.New) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := change(ctx, q, `INSERT INTO alerts (name, bad_since, told, told_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (name) DO UPDATE SET bad_since = excluded.bad_since, told = excluded.told, told_at = excluded.told_at`,
-			a.Name, millis(a.BadSince), a.Told, millis(a.ToldAt))
+		_, err := change(ctx, q, `INSERT INTO alerts (name, bad_since, told, told_at, state, mark)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE SET bad_since = excluded.bad_since, told = excluded.told,
+				told_at = excluded.told_at, state = excluded.state, mark = excluded.mark`,
+			a.Name, millis(a.BadSince), a.Told, millis(a.ToldAt), a.State, a.Mark)
 		for _, n := range tell {
 			if err == nil {
 				_, err = addJob(ctx, q, n, "", s.now())
@@ -171,6 +172,19 @@ func (s *Store) SaveAlert(ctx context.Context, a admin.AlertState, tell ...jobs.
 		s.jobsAdded()
 	}
 	return nil
+}
+
+// Deaths implements admin.AlertStore.
+func (s *Store) Deaths(ctx context.Context) (admin.Deaths, error) {
+	var found admin.Deaths
+	var last int64
+	_, err := one(ctx, s.engine.reader(), `SELECT COUNT(*), COALESCE(MAX(finished_at), 0) FROM jobs
+		WHERE state = 'dead' AND kind NOT IN ($1, $2)`, []any{admin.JobTellAdmin, admin.JobTellWebhook}, &found.Jobs, &last)
+	if err != nil {
+		return admin.Deaths{}, fmt.Errorf("look for dead jobs: %w", classify(err))
+	}
+	found.Last = at(last)
+	return found, nil
 }
 
 // factPhone is the name of the fact that says when the account's phone was last heard of.

@@ -325,7 +325,7 @@ func TestMigrationGivesTheAuditOfOlderVersionsAliases(t *testing.T) {
 
 func TestAlertIsRememberedWithTheJobsThatTellOfIt(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
-		a := admin.AlertState{Name: "core", BadSince: b.now(), Told: 1, ToldAt: b.now()}
+		a := admin.AlertState{Name: "core", BadSince: b.now(), Told: 1, ToldAt: b.now(), State: "banned", Mark: b.now().UnixMilli()}
 		require.NoError(t, b.SaveAlert(t.Context(), a, jobs.New{Kind: "alert.send", Key: "1"}))
 		a.Told = 2
 		require.NoError(t, b.SaveAlert(t.Context(), a, jobs.New{Kind: "alert.send", Key: "1"}))
@@ -333,6 +333,20 @@ func TestAlertIsRememberedWithTheJobsThatTellOfIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]admin.AlertState{"core": a}, got)
 		require.Len(t, b.lease(t, "me", 9, "alert.send"), 1)
+
+		for _, j := range b.lease(t, "them", 9, "alert.send") {
+			b.settle(t, jobs.Settlement{ID: j.ID, Owner: "them", Outcome: jobs.Dead, At: b.now(), Reason: "no"})
+		}
+		dead, err := b.Deaths(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, dead, "an alert that cannot be told is no work that died")
+		b.add(t, jobs.New{Kind: "fhir.sync", Key: "1"})
+		for _, j := range b.lease(t, "them", 9, "fhir.sync") {
+			b.settle(t, jobs.Settlement{ID: j.ID, Owner: "them", Outcome: jobs.Dead, At: b.now(), Reason: "no"})
+		}
+		dead, err = b.Deaths(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, admin.Deaths{Jobs: 1, Last: b.now()}, dead)
 
 		seen, err := b.LastPhoneSeen(t.Context())
 		require.NoError(t, err)

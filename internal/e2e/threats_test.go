@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,7 @@ func TestWrongAccountNotReady(t *testing.T) {
 	w := newWorld(t, storage.SQLite)
 	w.pairQR()
 	w.cfg.WhatsApp.Number = "+" + newNumber()
+	alerts := w.alertHook()
 	b := w.prepareOutside()
 	b.start()
 	w.awaitNotReady(b, "wrong account")
@@ -235,6 +237,27 @@ func TestWrongAccountNotReady(t *testing.T) {
 	require.NoError(t, err)
 	require.Never(t, func() bool { return u.Raw() > 0 || w.account.Device().PendingMessages() == 0 }, time.Second, 50*time.Millisecond,
 		"nothing is answered, and the message stays with WhatsApp")
+	select {
+	case told := <-alerts:
+		require.Contains(t, told, `"wrong account"`)
+		require.NotContains(t, told, w.number)
+	case <-time.After(time.Minute):
+		t.Fatal("nobody was told of the wrong account")
+	}
+}
+
+// alertHook has alerts told to a webhook, and returns what it hears.
+func (w *world) alertHook() <-chan string {
+	heard := make(chan string, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			heard <- string(body)
+		}
+	}))
+	w.t.Cleanup(hook.Close)
+	w.cfg.Alerts.WebhookURL, w.cfg.Alerts.Secret = hook.URL, "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	return heard
 }
 
 func TestPageHeaders(t *testing.T) {

@@ -121,6 +121,7 @@ func (w *world) configFile() string {
 	cfg.Auth.APIKey, cfg.Auth.APIKeyFile = "", w.secretFile("api-key", w.cfg.Auth.APIKey)
 	cfg.FHIR.Secret, cfg.FHIR.SecretFile = "", w.secretFile("fhir", w.cfg.FHIR.Secret)
 	cfg.Contact.Secret, cfg.Contact.SecretFile = "", w.secretFile("contact", w.cfg.Contact.Secret)
+	cfg.Alerts.Secret, cfg.Alerts.SecretFile = "", w.secretFile("alerts", w.cfg.Alerts.Secret)
 	require.NoError(w.t, app.Print(&b, cfg))
 	require.NoError(w.t, os.WriteFile(path, []byte(b.String()), 0o600))
 	return path
