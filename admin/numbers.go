@@ -57,9 +57,9 @@ func (s *Service) Block(ctx context.Context, n phone.Number, until time.Time, re
 	return s.c.Core.EndLinks(ctx, n)
 }
 
-// Unblock lifts a block and a refusal of new links, and tells whether there was any.
-func (s *Service) Unblock(ctx context.Context, n phone.Number) (bool, error) {
-	return s.c.Bars.Lift(ctx, n)
+// Unblock lifts a block and, for who may revoke, also the refusal of new links that a revocation brought.
+func (s *Service) Unblock(ctx context.Context, n phone.Number, refusal bool) (Lifted, error) {
+	return s.c.Bars.Lift(ctx, n, refusal)
 }
 
 // Revoke ends a number's links, codes and sessions; with refuse it gets no new links until that is lifted. What it wrote

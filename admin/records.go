@@ -35,6 +35,12 @@ type Revocation struct {
 	By      string
 }
 
+// Lifted is what an unblocking came to.
+type Lifted struct {
+	Block, Refusal bool // there was one, and it is over
+	StillRefused   bool // an owner's refusal stays
+}
+
 // Pause is the whole service's.
 type Pause struct {
 	Since  time.Time

@@ -39,8 +39,8 @@ type Cases interface {
 type Bars interface {
 	SetBlock(ctx context.Context, b Block) error
 	SetRevocation(ctx context.Context, r Revocation) error
-	// Lift ends a number's block and its refusal of new links, and tells whether there was any.
-	Lift(ctx context.Context, n phone.Number) (bool, error)
+	// Lift ends a number's block and, when told to, its refusal of new links.
+	Lift(ctx context.Context, n phone.Number, refusal bool) (Lifted, error)
 	BarsOf(ctx context.Context, n phone.Number) (*Block, *Revocation, error)
 }
 

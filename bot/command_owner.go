@@ -12,6 +12,8 @@ import (
 // scanTime is how long a scan may take while somebody waits in the chat.
 const scanTime = 45 * time.Second
 
+const commandRevoke = "revoke"
+
 // refuseWord after a number asks that it gets no new links.
 const refuseWord = "refuse"
 
@@ -93,6 +95,9 @@ func askForget(_ context.Context, b *Bot, a asker) (answer, error) {
 	n, err := a.subject()
 	if err != nil {
 		return answer{}, err
+	}
+	if b.levels[n] > Anyone { // the audit has to say what an admin did
+		return b.sayOf(a, n, replyIsAdmin, outcomeDenied, nil)
 	}
 	said, err := b.say(a, replyForgetAsk, numberData{Number: n.Masked()})
 	said.about = n

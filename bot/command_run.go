@@ -11,10 +11,12 @@ import (
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 )
 
-// The budget of commands of one admin.
+// The budget of commands of one admin, and that of audit rows about commands that are over it or too old.
 const (
 	commandBurst = 10
 	commandEvery = 6 * time.Second
+	refusedBurst = 10
+	refusedEvery = time.Minute
 )
 
 // commandPatience is for how long a command that something did not answer to is tried again before its asker is told.
@@ -29,11 +31,11 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 		return jobs.Permanent(errors.Join(err, errors.New("not a command that this version can run")))
 	}
 	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
-		return b.refuse(ctx, kindCommand, r, refusedTooOld)
+		return b.refuseCommand(ctx, r, refusedTooOld)
 	}
 	if b.levels[r.number] == Anyone && b.commands.byName[r.Command].level > Anyone {
 		// No admin any more: to such a number there are no commands, and nothing tells of them.
-		return b.refuse(ctx, kindCommand, r, refusedDenied)
+		return b.refuseCommand(ctx, r, refusedDenied)
 	}
 	id := b.replyID(r.ticket, purposeAnswer)
 	empty, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(),
@@ -44,9 +46,29 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 	case empty == keyGlobal:
 		return b.later(r, errCrowded)
 	case empty != "":
-		return b.refuse(ctx, kindCommand, r, refusedLimited)
+		return b.refuseCommand(ctx, r, refusedLimited)
 	}
 	return b.answerCommand(ctx, r, id)
+}
+
+// refuseCommand ends a command that is not even answered, and writes that down. A flood of them stops being written, so
+// that nobody can fill the audit.
+func (b *Bot) refuseCommand(ctx context.Context, r request, reason string) error {
+	if r.Command == "" {
+		return b.refuse(ctx, kindCommand, r, reason)
+	}
+	id := b.replyID(r.ticket, purposeAnswer)
+	full, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(), Budget{Key: "audited:" + r.Digits, Burst: refusedBurst, Every: refusedEvery})
+	if err != nil {
+		return b.later(r, fmt.Errorf("spend the budget of the audit: %w", err))
+	}
+	if full == "" {
+		e := admin.Entry{By: admin.Who{Number: r.number}, Command: r.Command, Outcome: outcomeRefused + reason, ReplyID: id}
+		if err := b.cfg.Desk.Talk.Record(ctx, e); err != nil {
+			return b.later(r, fmt.Errorf("audit a command: %w", err))
+		}
+	}
+	return b.refuse(ctx, kindCommand, r, reason)
 }
 
 // answerCommand runs the command, writes it down, and answers, in this order: what was done is in the audit although its
@@ -102,7 +124,7 @@ func (b *Bot) commandAnswer(ctx context.Context, r request, a asker, e *admin.En
 		said, err = b.say(a, replyUnknown, nil)
 	}
 	if err != nil && !jobs.IsPermanent(err) && b.age(r.ticket) >= commandPatience {
-		b.log.Warn().Err(err).Str("command", e.Command).Msg("a command could not be done")
+		b.log.Warn().Str("reason", jobs.Reason(err)).Str("command", e.Command).Msg("a command could not be done")
 		said, err = b.say(a, replyNotNow, nil)
 		said.outcome = outcomeFailed
 	}

@@ -232,9 +232,19 @@ func runUnblock(ctx context.Context, b *Bot, a asker) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	lifted, err := b.cfg.Desk.Numbers.Unblock(ctx, n)
-	if !lifted {
-		return b.sayOf(a, n, replyNotBlocked, outcomeNothing, err)
+	// Who may revoke may lift what a revocation brought; nobody else.
+	lifted, err := b.cfg.Desk.Numbers.Unblock(ctx, n, may(a.level, b.commands.byName[commandRevoke]))
+	switch {
+	case err != nil:
+		return answer{}, err
+	case lifted.StillRefused:
+		said, err := b.say(a, replyStillRefused, liftedData{Number: n.Masked(), Lifted: lifted.Block})
+		if said.about = n; !lifted.Block {
+			said.outcome = outcomeDenied
+		}
+		return said, err
+	case !lifted.Block && !lifted.Refusal:
+		return b.sayOf(a, n, replyNotBlocked, outcomeNothing, nil)
 	}
-	return b.sayOf(a, n, replyUnblocked, "", err)
+	return b.sayOf(a, n, replyUnblocked, "", nil)
 }

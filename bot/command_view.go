@@ -166,7 +166,7 @@ func short(s string) string {
 	return s
 }
 
-// oneLine is a text without breaks, and without what would end the block of a list.
+// oneLine is a text without breaks, without what would end the block of a list, and without anybody's whole number.
 func oneLine(s string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "`", "'")
+	return strings.ReplaceAll(phone.MaskIn(strings.Join(strings.Fields(s), " ")), "`", "'")
 }

@@ -100,6 +100,7 @@ const (
 	outcomeLate    = "late"
 	outcomeNothing = "nothing to do"
 	outcomeFailed  = "failed"
+	outcomeRefused = "refused: " // and why: one of the reasons of outcome.go
 )
 
 // errUsage says that the words after a command are not what it takes.
@@ -124,7 +125,7 @@ func commandRows() []commandRow {
 		{name: "unblock", aliases: []string{"bukablokir"}, level: Support, args: "<number>", help: "help_unblock", words: 1, number: true, run: runUnblock},
 		{name: "audit", level: Support, args: "[number]", help: "help_audit", words: 1, number: true, run: runAudit},
 
-		{name: "revoke", aliases: []string{"cabut"}, level: Owner, args: "<number> [refuse]", help: "help_revoke", words: 2, number: true, ask: askRevoke, run: runRevoke},
+		{name: commandRevoke, aliases: []string{"cabut"}, level: Owner, args: "<number> [refuse]", help: "help_revoke", words: 2, number: true, ask: askRevoke, run: runRevoke},
 		{name: "pause", aliases: []string{"jeda"}, level: Owner, args: "[reason]", help: "help_pause", words: 12, ask: askPause, run: runPause},
 		{name: "resume", aliases: []string{"lanjut"}, level: Owner, help: "help_resume", run: runResume},
 		{name: "scan", aliases: []string{"pindai"}, level: Owner, help: "help_scan", run: runScan},
@@ -136,10 +137,17 @@ func commandRows() []commandRow {
 func (row commandRow) keep(words []string) []string {
 	if row.number && len(words) > 0 {
 		digits, rest := numberIn(words)
-		words = append([]string{digits}, rest...)
+		return clip(append([]string{digits}, withoutNumbers(rest)...), row.words)
 	}
-	return words[:min(row.words, len(words))]
+	return clip(withoutNumbers(words), row.words)
 }
+
+// withoutNumbers hides the numbers in what somebody typed: reasons are kept, and shown to others.
+func withoutNumbers(words []string) []string {
+	return strings.Fields(phone.MaskIn(strings.Join(words, " ")))
+}
+
+func clip(words []string, most int) []string { return words[:min(most, len(words))] }
 
 // numberIn reads the number at the beginning of words, which people type in one piece or with spaces; "?" for what is
 // none.

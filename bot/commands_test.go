@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/admin"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/stretchr/testify/require"
@@ -121,6 +122,7 @@ func TestWhoIsNoAdminAnyMoreRunsNothing(t *testing.T) {
 	w.run()
 	require.Empty(t, w.sent, "and is told nothing about commands")
 	require.Equal(t, []string{"denied"}, w.refused(n, "A"))
+	require.Equal(t, "refused: denied", w.desk.last().Outcome)
 }
 
 func TestCommandsHaveABudget(t *testing.T) {
@@ -132,6 +134,34 @@ func TestCommandsHaveABudget(t *testing.T) {
 	w.run()
 	require.Len(t, w.sent, commandBurst)
 	require.Len(t, w.inbox, gateLeast)
+	require.Len(t, w.desk.entries, commandBurst+refusedBurst)
+	require.Equal(t, admin.Entry{By: admin.Who{Number: number(t, 1)}, Command: "help", Outcome: "refused: limited", ReplyID: w.desk.last().ReplyID},
+		w.desk.last())
+	for i := range 20 {
+		w.receive(t, number(t, 1), fmt.Sprint("B", i), "/help")
+		w.now = w.now.Add(3 * time.Second) // as much as the gate lets pass, which is twice what is answered
+		w.run()
+	}
+	refused := 0
+	for _, e := range w.desk.entries {
+		if e.Outcome == "refused: limited" {
+			refused++
+		}
+	}
+	require.LessOrEqual(t, refused, refusedBurst+1, "one that goes on and on does not fill the audit")
+}
+
+func TestCommandThatIsTooOldForAWordIsAudited(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.receive(t, number(t, 1), "A", "/block "+subject)
+	w.now = w.now.Add(w.cfg.Times.SilentAfter + time.Second)
+	w.run()
+	require.Empty(t, w.sent)
+	require.Empty(t, w.desk.calls)
+	require.Equal(t, []string{"too_old"}, w.refused(number(t, 1), "A"))
+	require.Equal(t, "refused: too_old", w.desk.last().Outcome)
+	require.Equal(t, "block", w.desk.last().Command)
 }
 
 func TestCommandsWaitForTheGlobalBudgetAndTheLine(t *testing.T) {

@@ -44,7 +44,7 @@ type NumberDesk interface {
 	Person(ctx context.Context, n phone.Number) (admin.Person, error)
 	Sync(ctx context.Context, n phone.Number, key string) error
 	Block(ctx context.Context, n phone.Number, until time.Time, reason string, by admin.Who) error
-	Unblock(ctx context.Context, n phone.Number) (bool, error)
+	Unblock(ctx context.Context, n phone.Number, refusal bool) (admin.Lifted, error)
 }
 
 // OwnerDesk does what cannot be undone, or concerns everybody.

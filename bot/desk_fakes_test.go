@@ -23,6 +23,7 @@ type desk struct {
 	duplicates []admin.Duplicate
 	person     admin.Person
 	left       admin.Forgotten
+	refused    bool // every number is
 	nothing    bool // there is nothing to lift, to resume or to retry
 
 	questions map[phone.Number]asked
@@ -89,8 +90,8 @@ func (d *desk) Block(_ context.Context, n phone.Number, until time.Time, reason 
 	return d.called("block ", n.Digits(), " ", left, " ", reason, " ", by.Number.Digits())
 }
 
-func (d *desk) Unblock(_ context.Context, n phone.Number) (bool, error) {
-	return !d.nothing, d.called("unblock ", n.Digits())
+func (d *desk) Unblock(_ context.Context, n phone.Number, refusal bool) (admin.Lifted, error) {
+	return admin.Lifted{Block: !d.nothing, StillRefused: d.refused && !refusal}, d.called("unblock ", n.Digits(), " ", refusal)
 }
 
 func (d *desk) Revoke(_ context.Context, n phone.Number, refuse bool, _ admin.Who) (admin.Revoked, error) {

@@ -43,7 +43,7 @@ func TestCommandsDoWhatTheySay(t *testing.T) {
 		"/block " + subject:                      "block " + subject + " for ever  6281200000001",
 		"/blokir +62 812 5551 2345 12h too much": "block " + subject + " 12h0m0s too much 6281200000001",
 		"/block +62-812.5551.2345 3 complaints":  "block " + subject + " for ever 3 complaints 6281200000001",
-		"/unblock " + subject:                    "unblock " + subject,
+		"/unblock " + subject:                    "unblock " + subject + " true",
 		"/revoke " + subject + " refuse":         "revoke " + subject + " true",
 		"/revoke " + subject:                     "revoke " + subject + " false",
 		"/forget " + subject:                     "forget " + subject,
@@ -208,7 +208,41 @@ func TestAdminsCannotBeBlocked(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	require.Contains(t, w.says(t, number(t, 2), "/block "+number(t, 1).Digits()), "adalah admin")
+	require.Contains(t, w.says(t, number(t, 1), "/forget "+number(t, 1).Digits()), "adalah admin", "the audit must go on saying what they did")
 	require.Empty(t, w.desk.calls)
+}
+
+// TestOnlyAnOwnerLiftsARefusal: a helper lifts the block, and is told that the refusal stays.
+func TestOnlyAnOwnerLiftsARefusal(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.desk.refused = true
+	require.Contains(t, w.says(t, number(t, 2), "/unblock "+subject), "Blokir dibuka, tetapi")
+	require.Equal(t, outcomeDone, w.desk.last().Outcome)
+	w.desk.nothing = true
+	require.Contains(t, w.says(t, number(t, 2), "/unblock "+subject), "Hanya owner")
+	require.Equal(t, outcomeDenied, w.desk.last().Outcome)
+	w.desk.nothing = false
+	require.Contains(t, w.says(t, number(t, 1), "/unblock "+subject), "bisa masuk lagi")
+	require.Equal(t, []string{"unblock " + subject + " false", "unblock " + subject + " false", "unblock " + subject + " true"}, w.desk.calls)
+}
+
+func TestNumbersInReasonsAreNeitherKeptNorShown(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	other := "6281377788899"
+	w.says(t, number(t, 1), "/block "+subject+" 12h the same as +62 813-7778-8899, he says")
+	require.NotContains(t, string(w.queue[0].Payload), "8899")
+	require.Equal(t, []string{"block " + subject + " 12h0m0s the same as +6281•••••••••, he says 6281200000001"}, w.desk.calls)
+	require.Contains(t, w.says(t, number(t, 1), yes.FindString(w.says(t, number(t, 1), "/pause "+other+" moves"))), "Dijeda")
+	require.Equal(t, "pause 6281••••••••• moves", w.desk.calls[1])
+	// What an older version kept is hidden when it is shown.
+	w.desk.person.Block = &admin.Block{Reason: "like " + other}
+	w.desk.status.Pause = &admin.Pause{Reason: other + " moves"}
+	w.desk.events = []admin.Event{{At: w.now, What: "sign-in abandoned", Note: "no " + other}}
+	for _, text := range []string{"/user " + subject, "/status", "/audit"} {
+		require.NotContains(t, w.says(t, number(t, 1), text), "88899", text)
+	}
 }
 
 func TestListsAreShortAndMasked(t *testing.T) {

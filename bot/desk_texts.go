@@ -33,6 +33,8 @@ const (
 	replyUnblocked   = "desk_unblocked"
 	replyNotBlocked  = "desk_not_blocked"
 
+	replyStillRefused = "desk_still_refused"
+
 	replyRevokeAsk = "desk_revoke_ask"
 	replyRevoked   = "desk_revoked"
 	replyPauseAsk  = "desk_pause_ask"
@@ -86,7 +88,11 @@ type (
 	auditData struct{ Events []auditLine }
 
 	numberData struct{ Number string }
-	userData   struct {
+	liftedData struct {
+		Number string
+		Lifted bool // a block was
+	}
+	userData struct {
 		Number, UserID, Roles, Patient, State, Contact string
 		Sessions                                       int
 		Logins                                         []string
@@ -163,6 +169,8 @@ func deskShapes() map[string]shape {
 			Sessions: 3, Logins: []string{"5m", "2d"}, Blocked: true, Refused: true, BlockReason: "spam", BlockLeft: "6h", Revoked: "9d",
 		}, "all its fields", sampleNumber, "uuid", "Patient/1", "linked", "77", "3", "5m", "2d", "spam", "6h", "9d"),
 			with(userData{Number: sampleNumber}, "{{.Number}}", sampleNumber)),
+		replyStillRefused: both(with(liftedData{sampleNumber, true}, "{{.Number}}", sampleNumber),
+			with(liftedData{Number: sampleNumber}, "{{.Number}}", sampleNumber)),
 		replyRetried: both(with(retriedData{7}, "{{.Jobs}}", "7"), shape{samples: []sample{{data: retriedData{}}}}),
 		replyReview: both(with(reviewData{[]caseLine{{41, sampleNumber, "Patient", "foreign", "3h", "Patient/1"}}, 2}, "all its fields",
 			"41", sampleNumber, "foreign", "3h", "Patient/1", "2"), shape{samples: []sample{{data: reviewData{}}}}),

@@ -42,7 +42,7 @@ func (s *Store) SetBlock(ctx context.Context, b admin.Block) error {
 		_, err := change(ctx, q, `INSERT INTO blocks (number, until, reason, by_whom, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (number) DO UPDATE SET until = excluded.until, reason = excluded.reason,
 				by_whom = excluded.by_whom, at = excluded.at`,
-			b.Number.Digits(), millis(b.Until), sentence(b.Reason), sentence(b.By), millis(b.At))
+			b.Number.Digits(), millis(b.Until), sentence(phone.MaskIn(b.Reason)), sentence(b.By), millis(b.At))
 		return err
 	})
 	if err != nil {
@@ -66,20 +66,27 @@ func (s *Store) SetRevocation(ctx context.Context, r admin.Revocation) error {
 	return nil
 }
 
-// Lift ends a number's block and its refusal of new links, and tells whether there was any. Links that were revoked stay
-// revoked.
-func (s *Store) Lift(ctx context.Context, n phone.Number) (lifted bool, err error) {
+// Lift ends a number's block and, when told to, its refusal of new links; it tells what there was and what stays. Links
+// that were revoked stay revoked.
+func (s *Store) Lift(ctx context.Context, n phone.Number, refusal bool) (lifted admin.Lifted, err error) {
 	err = s.write(ctx, func(ctx context.Context, q querier) error {
-		unblocked, err := change(ctx, q, `DELETE FROM blocks WHERE number = $1`, n.Digits())
+		lifted = admin.Lifted{}
+		ended, err := change(ctx, q, `DELETE FROM blocks WHERE number = $1`, n.Digits())
 		if err != nil {
 			return err
 		}
-		allowed, err := change(ctx, q, `UPDATE revocations SET refused = 0 WHERE number = $1 AND refused = 1`, n.Digits())
-		lifted = unblocked+allowed > 0
+		lifted.Block = ended > 0
+		if !refusal {
+			_, err = one(ctx, q, `SELECT EXISTS (SELECT 1 FROM revocations WHERE number = $1 AND refused = 1)`,
+				[]any{n.Digits()}, &lifted.StillRefused)
+			return err
+		}
+		ended, err = change(ctx, q, `UPDATE revocations SET refused = 0 WHERE number = $1 AND refused = 1`, n.Digits())
+		lifted.Refusal = ended > 0
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("lift a block: %w", err)
+		return admin.Lifted{}, fmt.Errorf("lift a block: %w", err)
 	}
 	return lifted, nil
 }
@@ -112,7 +119,7 @@ func (s *Store) BarsOf(ctx context.Context, n phone.Number) (*admin.Block, *admi
 func (s *Store) SetPause(ctx context.Context, p admin.Pause) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
 		_, err := change(ctx, q, `INSERT INTO pauses (one, since, reason, by_whom) VALUES (1, $1, $2, $3) ON CONFLICT (one) DO NOTHING`,
-			millis(p.Since), sentence(p.Reason), sentence(p.By))
+			millis(p.Since), sentence(phone.MaskIn(p.Reason)), sentence(p.By))
 		return err
 	})
 	if err != nil {

@@ -104,7 +104,11 @@ func (s *Store) LinkVanished(ctx context.Context, replyID, reason string) error 
 		if ended == 0 {
 			return auth.ErrTaken
 		}
-		return appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventAbandoned, ReplyID: replyID,
+		n, err := linkNumber(ctx, q, replyID)
+		if err != nil {
+			return err
+		}
+		return appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventAbandoned, Number: n, ReplyID: replyID,
 			Detail: map[string]any{"reason": sentence(reason), "outcome": outcomeRevoked}})
 	})
 	if err != nil {

@@ -154,13 +154,27 @@ func (s *Store) AbandonSignIn(ctx context.Context, intentID string, linkOpen boo
 		if err := abandonLink(ctx, q, reply, linkOpen); err != nil {
 			return err
 		}
-		return appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventAbandoned, ReplyID: reply, IntentID: intentID,
+		n, err := linkNumber(ctx, q, reply)
+		if err != nil {
+			return err
+		}
+		return appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventAbandoned, Number: n, ReplyID: reply, IntentID: intentID,
 			Detail: map[string]any{"reason": sentence(reason), "outcome": outcome}})
 	})
 	if err != nil {
 		return fmt.Errorf("abandon sign-in: %w", err)
 	}
 	return nil
+}
+
+// linkNumber is whose link it is; zero when it is gone.
+func linkNumber(ctx context.Context, q querier, replyID string) (phone.Number, error) {
+	var digits string
+	found, err := one(ctx, q, `SELECT number FROM links WHERE reply_id = $1`, []any{replyID}, &digits)
+	if err != nil || !found {
+		return phone.Number{}, err
+	}
+	return phone.FromDigits(digits)
 }
 
 func abandonLink(ctx context.Context, q querier, replyID string, open bool) error {

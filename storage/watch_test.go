@@ -54,5 +54,14 @@ func TestAVanishedLinkIsOverOnce(t *testing.T) {
 		rows, err := b.ListAudit(t.Context(), AuditQuery{})
 		require.NoError(t, err)
 		require.Len(t, rows, 2)
+		rows, err = b.ListAudit(t.Context(), AuditQuery{Number: number(t, 1), Event: EventAbandoned})
+		require.NoError(t, err)
+		require.Len(t, rows, 1, "its number finds it")
+
+		require.NoError(t, b.BeginSignIn(t.Context(), b.intent(b.link(t, 1, "R2"), "I")))
+		require.NoError(t, b.AbandonSignIn(t.Context(), "I", true, "the code was not consumed"))
+		rows, err = b.ListAudit(t.Context(), AuditQuery{Number: number(t, 1), Event: EventAbandoned})
+		require.NoError(t, err)
+		require.Len(t, rows, 2, "and what came of a sign-in that was begun")
 	})
 }

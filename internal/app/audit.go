@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
@@ -31,11 +32,25 @@ type AuditView struct {
 // ErrNotANumber says that what should be a phone number is none. It does not repeat it.
 var ErrNotANumber = errors.New("not a phone number in international form, such as +6281234567890")
 
+// numberOf reads a number as the chat does: the numbering plan does not know every one that WhatsApp does.
+func numberOf(s string) (phone.Number, error) {
+	n, err := phone.Parse(s)
+	if err == nil {
+		return n, nil
+	}
+	return phone.FromDigits(strings.TrimPrefix(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" .-()", r) {
+			return -1
+		}
+		return r
+	}, s), "+"))
+}
+
 // Audit reports what happened, oldest first, beside a running serve. An error of report ends it.
 func Audit(ctx context.Context, cfg Config, want AuditFilter, report func(AuditView) error) (err error) {
 	query := storage.AuditQuery{Event: want.Event, UserID: want.UserID, Since: want.Since}
 	if want.Number != "" {
-		if query.Number, err = phone.Parse(want.Number); err != nil {
+		if query.Number, err = numberOf(want.Number); err != nil {
 			return ErrNotANumber
 		}
 	}
