@@ -36,9 +36,6 @@ const (
 // (https://www.crockford.com/base32.html).
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// ErrBusy says that one client begins more than people do.
-var ErrBusy = errors.New("this client begins too much at once")
-
 // Attempt is a login that was begun in a browser, as that browser may know it.
 type Attempt struct {
 	Reference   string        // what the message names it by; empty: nothing
@@ -50,10 +47,11 @@ type Attempt struct {
 }
 
 // StartAttempt begins a login in the browser of r, or finds the one that is under way there. It may set a cookie, so
-// nothing may have been written to w yet. An unsafe returnPath counts as none. ErrBusy: the client floods us.
+// nothing may have been written to w yet. An unsafe returnPath counts as none. ErrBusy: the client, or all
+// of them together, begin more than they may.
 func (s *Service) StartAttempt(w http.ResponseWriter, r *http.Request, returnPath string) (Attempt, error) {
 	if !s.mayBegin(r) {
-		return Attempt{}, ErrBusy
+		return Attempt{}, &busyError{floodWait}
 	}
 	if !returnpath.Safe(returnPath) {
 		returnPath = ""
@@ -66,6 +64,9 @@ func (s *Service) StartAttempt(w http.ResponseWriter, r *http.Request, returnPat
 	}
 	a, usable := v.attempt, v.attempt.ExpiresAt.Sub(s.now()) >= attemptReuse && (v.attempt.Reference != "") == s.cfg.Reference
 	if !usable {
+		if err := s.allowNew(ctx, r, BeginLogin); err != nil {
+			return Attempt{}, fmt.Errorf("start login: %w", err)
+		}
 		if a, err = s.newAttempt(ctx, w, returnPath, v.guest); err != nil {
 			return Attempt{}, fmt.Errorf("start login: %w", err)
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/supertokens/supertokens-golang/recipe/passwordless/plessmodels"
 )
@@ -46,6 +48,7 @@ func (s *Service) ourRoute(path string) (method string, h http.HandlerFunc) {
 func (s *Service) serveOurs(w http.ResponseWriter, r *http.Request, path string) {
 	method, h := s.ourRoute(path)
 	if r.Method != method {
+		s.turnAway(s.routeName(r), turnedMalformed)
 		w.Header().Set("Allow", method)
 		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"message": "this path wants " + method})
 		return
@@ -69,9 +72,13 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 	return false
 }
 
-// busy answers a client that begins too much.
-func busy(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", "5")
+// busy answers a client when too much is begun, and says when to come again.
+func busy(w http.ResponseWriter, err error) {
+	wait := floodWait
+	if b := (*busyError)(nil); errors.As(err, &b) {
+		wait = b.wait
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))
 	writeJSON(w, http.StatusTooManyRequests, map[string]string{"message": "Please try again in a moment."})
 }
 
@@ -81,12 +88,13 @@ func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
 		ReturnPath string `json:"returnPath"`
 	}
 	if !readJSON(w, r, &in) {
+		s.turnAway(BeginLogin, turnedMalformed)
 		return
 	}
 	a, err := s.StartAttempt(w, r, in.ReturnPath)
 	switch {
 	case errors.Is(err, ErrBusy):
-		busy(w)
+		busy(w, err)
 		return
 	case err != nil:
 		s.away(w, r, err)
@@ -106,7 +114,7 @@ func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
 // who sends the message.
 func (s *Service) showAttempt(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin(r) {
-		busy(w)
+		busy(w, &busyError{floodWait})
 		return
 	}
 	a, err := s.Attempt(r)
@@ -124,6 +132,7 @@ func (s *Service) enterCode(w http.ResponseWriter, r *http.Request) {
 		answers
 	}
 	if !readJSON(w, r, &in) {
+		s.refused(because(refusedRequest, errRestart))
 		return
 	}
 	out := newResponse(w.Header())
@@ -136,6 +145,7 @@ func (s *Service) enterCode(w http.ResponseWriter, r *http.Request) {
 		out.copyTo(w)
 	case r.Context().Err() != nil: // nobody to answer
 	default:
+		s.interrupted(err)
 		s.log.Error().Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
 		s.excuse(w, ReasonTryAgain)
 	}

@@ -43,12 +43,12 @@ func (s *Service) redeem(ctx context.Context, v visit, code string) (preAuthSess
 	wrong, err := s.attempts.TryCode(ctx, v.attempt.KeyHash, right, maxCodes)
 	switch {
 	case errors.Is(err, ErrTaken), err == nil && wrong >= maxCodes:
-		return "", "", because(refusedCode, errRestart)
+		return "", "", because(refusedChatCode, errRestart)
 	case err != nil:
 		s.log.Error().Err(err).Msg("sign-in: cannot count a guess")
 		return "", "", errTryAgain
 	case !right:
-		return "", "", because(refusedCode, &question{reason: ReasonWrongCode, left: maxCodes - wrong})
+		return "", "", because(refusedChatCode, &question{reason: ReasonWrongCode, left: maxCodes - wrong})
 	}
 	x, err := s.seal.open(link.ReplyID, link.Sealed)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Service) linkForCode(ctx context.Context, v visit) (LinkRecord, error) 
 		s.log.Error().Err(err).Msg("sign-in: cannot look up the link")
 		return LinkRecord{}, errTryAgain
 	case link.State == LinkConsuming:
-		return LinkRecord{}, errTryAgain
+		return LinkRecord{}, because(refusedTaken, errTryAgain)
 	case link.State != LinkOpen, link.Number != v.attempt.Number, s.now().Sub(link.CreatedAt) >= codeLife,
 		!s.now().Before(link.ExpiresAt):
 		return LinkRecord{}, because(refusedCode, errRestart)

@@ -62,6 +62,11 @@ type Config struct {
 	AllowedOrigins []string      // that may call the API with credentials, beside WebsiteDomain
 	// Client is whom a request comes from, to bound what one client may begin. nil: the peer.
 	Client func(*http.Request) netip.Addr
+	// Admission bounds how many guests and attempts are made. nil: only the per-client limit in memory does.
+	Admission Admission
+	// TurnedAway counts a request that was refused before a confirmation was tried, by two of small fixed sets; see
+	// TurnedRoutes. It must not block. nil: nobody counts.
+	TurnedAway func(route, reason string)
 	// GuestRecords counts what a guest has done, by kind of record. nil: not known.
 	GuestRecords func(ctx context.Context, guestID string) (map[string]int, error)
 	ClaimWait    time.Duration // how long an answer waits for the claim of a guest's records

@@ -204,10 +204,13 @@ func (s *Service) lost(ctx context.Context, replyID string, err error) error {
 		return errTryAgain
 	}
 	link, err := s.links.LinkByReply(ctx, replyID)
-	if err != nil || link.State == LinkConsuming || link.State == LinkOpen {
+	switch {
+	case err != nil:
 		return errTryAgain
+	case link.State == LinkConsuming || link.State == LinkOpen:
+		return because(refusedTaken, errTryAgain)
 	}
-	return errRestart
+	return because(refusedTaken, errRestart)
 }
 
 // consumeCode spends the code at the core. A core that stumbled and has the code still has done nothing, so it is asked

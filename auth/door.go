@@ -156,12 +156,12 @@ func (s *Service) checkDigits(ctx context.Context, link LinkRecord, digits strin
 	case wrong >= maxDigits:
 		return s.bury(ctx, link)
 	}
-	return because(refusedDigits, &question{reason: ReasonWrongDigits, left: maxDigits - wrong})
+	return because(refusedGuess, &question{reason: ReasonWrongDigits, left: maxDigits - wrong})
 }
 
 // bury ends a link whose digits were guessed too often, here first and then at the core.
 func (s *Service) bury(ctx context.Context, link LinkRecord) error {
-	dead := because(refusedDigits, errRestart)
+	dead := because(refusedGuessed, errRestart)
 	now, err := s.links.LinkByReply(ctx, link.ReplyID)
 	if err != nil || now.Tries < maxDigits { // it is dead by something else
 		return dead

@@ -23,10 +23,13 @@ const (
 	refusedExpired   = "expired"
 	refusedWrongCode = "wrong_code" // the id is one of ours, the secret is not
 	refusedSealed    = "unreadable" // sealed with another key
-	refusedDigits    = "digits"     // the last digits were not given, or were wrong
-	refusedCode      = "code"       // likewise the code from the chat
+	refusedDigits    = "digits"     // the last digits were asked for
+	refusedGuess     = "wrong_digits"
+	refusedGuessed   = "guessed" // they were wrong too often: the link is dead
+	refusedCode      = "code"    // no code from the chat, or none that this browser could use
+	refusedChatCode  = "wrong_chat_code"
 	refusedOther     = "other"      // somebody else is signed in, and was not asked
-	refusedTaken     = "taken"      // somebody else was faster
+	refusedTaken     = "taken"      // somebody else was faster, or is at it
 	refusedCore      = "core"       // the core does not know the code any more
 	refusedUndecided = "undecided"  // nothing is decided: the core or the database did not answer
 	refusedSpent     = "spent"      // the code is consumed and the sign-in not recorded by this request
@@ -45,6 +48,31 @@ func (r *refusal) Unwrap() error { return r.err }
 
 // because gives an error a reason.
 func because(reason string, err error) error { return &refusal{reason, err} }
+
+// Refusals are the reasons that [Events] is told.
+func Refusals() []string {
+	return []string{
+		refusedRequest, refusedUnknown, refusedRevoked, refusedUsed, refusedExpired, refusedWrongCode, refusedSealed, refusedDigits,
+		refusedGuess, refusedGuessed, refusedCode, refusedChatCode, refusedOther, refusedTaken, refusedCore, refusedUndecided,
+		refusedSpent, refusedBarred, refusedSession,
+	}
+}
+
+// malformed counts what is no confirmation, or nothing else that the SDK's routes take.
+func (s *Service) malformed(path string) {
+	if path == consumePath {
+		s.refused(because(refusedRequest, errRestart))
+		return
+	}
+	s.turnAway(routeSession, turnedMalformed)
+}
+
+// interrupted counts a confirmation that ended outside of its own handler. One that only takes too long counts itself.
+func (s *Service) interrupted(err error) {
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		s.refused(errTryAgain)
+	}
+}
 
 // refused counts a confirmation that ended without a session.
 func (s *Service) refused(err error) {

@@ -19,7 +19,7 @@ func BenchmarkGuest(b *testing.B) {
 	guests, err := guest.New(guest.Config{Store: store, SealKey: make([]byte, 32), Issuer: "https://bot.example/auth",
 		Lifetime: 720 * time.Hour, Rotate: 720 * time.Hour, Now: time.Now})
 	require.NoError(b, err)
-	token, err := guests.Session(b.Context(), "", false)
+	token, err := guests.Session(b.Context(), "", false, nil)
 	require.NoError(b, err)
 	each := func(name string, work func() error) {
 		b.Run(name, func(b *testing.B) {
@@ -36,7 +36,7 @@ func BenchmarkGuest(b *testing.B) {
 		})
 	}
 	each("issue", func() error {
-		_, err := guests.Session(b.Context(), "", false)
+		_, err := guests.Session(b.Context(), "", false, nil)
 		return err
 	})
 	each("check", func() error {

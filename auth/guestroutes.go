@@ -30,13 +30,18 @@ const claimLook = 25 * time.Millisecond
 // guestSession answers POST /anonymous-session: this browser's guest, or a new one.
 func (s *Service) guestSession(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin(r) {
-		busy(w)
+		busy(w, &busyError{floodWait})
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), attemptWait)
 	defer cancel()
-	t, err := s.guests.Session(ctx, guestCookieOf(r), r.URL.Query().Get("force_new") == "true")
-	if err != nil {
+	t, err := s.guests.Session(ctx, guestCookieOf(r), r.URL.Query().Get("force_new") == "true",
+		func(ctx context.Context) error { return s.allowNew(ctx, r, BeginGuest) })
+	switch {
+	case errors.Is(err, ErrBusy):
+		busy(w, err)
+		return
+	case err != nil:
 		s.away(w, r, err)
 		return
 	}

@@ -129,11 +129,13 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
+		s.malformed(path)
 		writeJSON(w, http.StatusRequestEntityTooLarge, map[string]string{"message": "the request is too large"})
 		return
 	case err != nil:
 		return // the browser is gone
 	case path == consumePath && !isObject(body):
+		s.malformed(path)
 		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "the body must be a JSON object"})
 		return
 	}
@@ -150,9 +152,13 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 	}
 	switch {
 	case err == nil:
+		if path == consumePath && out.status == http.StatusBadRequest { // the SDK's answer to what is no confirmation
+			s.malformed(path)
+		}
 		out.copyTo(w)
 	case r.Context().Err() != nil: // nobody to answer
 	case path == consumePath:
+		s.interrupted(err)
 		s.log.Error().Ctx(ctx).Err(s.core.explain("consume code", err)).Msg("sign-in: interrupted")
 		s.excuse(w, ReasonTryAgain)
 	default:
@@ -219,6 +225,7 @@ func (s *Service) apiError(err error, r *http.Request, w http.ResponseWriter) {
 }
 
 func (s *Service) away(w http.ResponseWriter, r *http.Request, err error) {
+	s.turnAway(s.routeName(r), turnedUnavailable)
 	if r.Context().Err() == nil {
 		s.log.Error().Ctx(r.Context()).Err(err).Msg("a request could not be served")
 	}

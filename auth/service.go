@@ -91,6 +91,8 @@ type browser struct {
 	codeKey  []byte // keys the codes for desktops
 	limit    *limiter
 	origins  *cors.Cors
+
+	clientKey []byte // keys the names of clients
 }
 
 func (s *Service) openBrowser() error {
@@ -103,6 +105,9 @@ func (s *Service) openBrowser() error {
 	}
 	if s.codeKey, err = hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot desktop codes", sealKeySize); err != nil {
 		return fmt.Errorf("derive the key of codes: %w", err)
+	}
+	if s.clientKey, err = hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot clients", sealKeySize); err != nil {
+		return fmt.Errorf("derive the key of clients: %w", err)
 	}
 	s.guests, err = guest.New(guest.Config{
 		Store: s.cfg.Guests, SealKey: guestKey, Issuer: strings.TrimRight(s.cfg.APIDomain, "/") + s.cfg.APIBasePath,

@@ -41,6 +41,7 @@ func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
 	barred, err := b.cfg.Bars.Bar(ctx, r.number, time.Time{})
 	switch {
 	case err != nil:
+		b.cfg.Counter.Count(kindLogin, countStoreOut)
 		return b.later(r, fmt.Errorf("look whether the number is barred: %w", err))
 	case barred != "":
 		return b.answerBarred(ctx, r, barred)
@@ -74,6 +75,7 @@ func (b *Bot) answerFresh(ctx context.Context, r request) error {
 	id := b.replyID(r.ticket, purposeAnswer)
 	last, err := b.cfg.Chats.LastLogin(ctx, r.number, id)
 	if err != nil {
+		b.cfg.Counter.Count(kindLogin, countStoreOut)
 		return b.later(r, fmt.Errorf("look for the last login: %w", err))
 	}
 	if c := b.cfg.Times.Coalesce; c > 0 && !last.IsZero() && r.sentAt().Before(last.Add(c)) {
@@ -86,8 +88,10 @@ func (b *Bot) answerFresh(ctx context.Context, r request) error {
 	empty, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(), b.linkBudgets(r, last.IsZero())...)
 	switch {
 	case err != nil:
+		b.cfg.Counter.Count(kindLogin, countStoreOut)
 		return b.later(r, fmt.Errorf("spend the login budget: %w", err))
 	case empty == keyGlobal:
+		b.cfg.Counter.Count(kindLogin, countCrowded)
 		return b.later(r, errCrowded) // paced: it is answered in a moment, or becomes stale
 	case empty != "":
 		return b.answerLimited(ctx, r, empty)
@@ -120,12 +124,12 @@ func budget(key string, r Rate) Budget { return Budget{Key: key, Burst: r.Burst,
 
 // answerLimited tells a number once in a while that it asks too often, and then keeps silent.
 func (b *Bot) answerLimited(ctx context.Context, r request, empty string) error {
-	wait := b.cfg.Limits.Number.Every
+	wait, reason := b.cfg.Limits.Number.Every, refusedLimited
 	switch empty {
 	case "day:" + r.Digits:
-		wait = b.cfg.Limits.NumberDay.Every
+		wait, reason = b.cfg.Limits.NumberDay.Every, refusedLimitedDay
 	case keyNewNumbers:
-		wait = b.cfg.Limits.NewNumbers.Every
+		wait, reason = b.cfg.Limits.NewNumbers.Every, refusedLimitedNew
 	}
 	_, err := b.tell(ctx, r, notice{
 		purpose: purposeLimited, reply: replyLimited, data: limitedData{Minutes: minutesUp(wait)},
@@ -134,7 +138,7 @@ func (b *Bot) answerLimited(ctx context.Context, r request, empty string) error 
 	if err != nil {
 		return b.retry(ctx, kindLogin, r, err)
 	}
-	return b.refuse(ctx, kindLogin, r, refusedLimited)
+	return b.refuse(ctx, kindLogin, r, reason)
 }
 
 // answerBarred ends a request of a number that may not sign in now. Who is blocked hears nothing, like somebody who

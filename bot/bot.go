@@ -130,6 +130,7 @@ func (b *Bot) accept(ctx context.Context, limit int, t ticket, a Accepted) error
 	fresh, err := b.cfg.Inbox.Accept(ctx, a)
 	if err != nil {
 		b.gate.leave(key)
+		b.cfg.Counter.Count(kind, countStoreOut)
 		return fmt.Errorf("accept message: %w", err)
 	}
 	if !fresh {

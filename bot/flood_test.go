@@ -29,7 +29,7 @@ func TestFloodIsBounded(t *testing.T) {
 	require.Len(t, w.sent, w.counts["login link"]+1, "one notice in the window, then silence")
 	require.LessOrEqual(t, len(w.inbox), minutes*gateLimit(limit), "what is written is bounded, too")
 	require.Equal(t, minutes*perMinute, len(w.inbox)+w.counts["login flood"])
-	require.Equal(t, len(w.inbox), w.counts["login link"]+w.counts["login limited"]+w.counts["login coalesced"])
+	require.Equal(t, len(w.inbox), w.counts["login link"]+w.counts["login limited"]+w.counts["login limited_day"]+w.counts["login coalesced"])
 }
 
 func TestDayHasItsOwnBudget(t *testing.T) {

@@ -37,6 +37,7 @@ func (b *Bot) sendReply(ctx context.Context, j jobs.Job) error {
 	case replyStranger:
 		return b.sendDaily(ctx, kindStranger, r, strangerData{WayOut: b.cfg.WayOut})
 	default:
+		b.cfg.Counter.Count(kindOther, refusedFailed)
 		return jobs.Permanent(errors.New("a reply that this version does not know"))
 	}
 }

@@ -19,7 +19,9 @@ const (
 	refusedTooOld      = "too_old"       // too late for any word
 	refusedCoalesced   = "coalesced"     // another request, sent at about the same time, has the answer
 	refusedSuperseded  = "superseded"    // a request that was sent later has the answer
-	refusedLimited     = "limited"       // over the sender's budget, or over that of new numbers
+	refusedLimited     = "limited"       // over the sender's budget
+	refusedLimitedDay  = "limited_day"   // over the sender's budget of the day
+	refusedLimitedNew  = "limited_new"   // over what all numbers share that never had a link
 	refusedDaily       = "daily"         // this reply was given within the day
 	refusedHuman       = "human"         // a human is answering this chat
 	refusedDenied      = "denied"        // a command that the sender may not run
@@ -34,7 +36,22 @@ const (
 	// Along the way.
 	countCoreDown = "core_down" // told that the link will come later
 	countLineDown = "line_down" // one try that found the line down
+	countCrowded  = "crowded"   // one try that found the budget empty that everybody shares
+	countStoreOut = "storage"   // the database did not take the message, or did not answer: nothing was made and nothing sent
 )
+
+// Outcomes are what a [Counter] is told of a kind of message. Kinds are those of [Kinds].
+func Outcomes() []string {
+	return []string{
+		countAccepted, countDuplicate, countFlood, countIgnored, countLink, countReplied, countSpent,
+		refusedStale, refusedTooOld, refusedCoalesced, refusedSuperseded, refusedLimited, refusedLimitedDay, refusedLimitedNew,
+		refusedDaily, refusedHuman, refusedDenied, refusedBlocked, refusedPaused, refusedRevoked, refusedFailed, refusedUnclear,
+		refusedUnsendable, refusedMisdirected, countCoreDown, countLineDown, countCrowded, countStoreOut,
+	}
+}
+
+// Kinds are the kinds of messages that a [Counter] is told of.
+func Kinds() []string { return []string{kindLogin, kindCommand, kindOther, kindStranger} }
 
 // The kinds of accepted messages and of events.
 const (

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -90,6 +92,22 @@ func TestASignInAfterALongPauseIsMarkedWithItsRecord(t *testing.T) {
 		b.clock.advance(time.Hour)
 		b.signsIn(t, 1, "R2", auth.ChangedDormant)
 		require.Equal(t, auth.ChangedDormant, b.identity(t, 1).Why)
+	})
+}
+
+// TestWhoNeverSignedInIsForgottenSoon: a flood of numbers leaves no rows for the life of the audit.
+func TestWhoNeverSignedInIsForgottenSoon(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.logsIn(t, 1, "A1", "111111111111111")
+		b.signsIn(t, 1, "reply-1", "")
+		_, err := b.Accept(t.Context(), bot.Accepted{Sender: number(t, 2).Digits(), ID: "B1", At: b.now(), Kind: "login", Hidden: "222",
+			Job: jobs.New{Kind: "login.answer", Key: "B1", Payload: []byte(`{}`)}})
+		require.NoError(t, err)
+		b.clock.advance(31 * 24 * time.Hour)
+		p, err := b.Purge(t.Context(), DefaultRetention(), b.now())
+		require.NoError(t, err)
+		require.EqualValues(t, 1, p.Identities)
+		require.Equal(t, 1, b.count(t, "identities WHERE number = $1", number(t, 1).Digits()), "who did is known")
 	})
 }
 

@@ -16,7 +16,7 @@ type Retention struct {
 	Intents  time.Duration // closed intents
 	Chats    time.Duration // when a human last wrote, and what users call themselves
 	Cases    time.Duration // cases of Patients, after they were settled
-	Guests   time.Duration // guests, after their token has ended
+	Guests   time.Duration // guests who became users, after their token has ended; the others go a day after that
 	Attempts time.Duration // logins that a browser began, after they have ended
 	Audit    time.Duration
 }
@@ -44,6 +44,9 @@ const purgeBatch = 500
 // until then stays removed, and the next purge goes on.
 func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, error) {
 	var p Purged
+	// What goes early, because it belongs to nobody who ever signed in, is looked for in the last week that it may be of:
+	// those who did sign in stay beside it for long, and would be read each time. What a week's stop leaves goes with them.
+	//
 	// What another transaction may change meanwhile is asked again outside the subquery: PostgreSQL checks only that
 	// part once more when it had to wait for a row.
 	steps := []struct {
@@ -65,10 +68,19 @@ func (s *Store) Purge(ctx context.Context, r Retention, now time.Time) (Purged, 
 			(SELECT chat FROM chats WHERE human_at < $1 ORDER BY human_at LIMIT $2)`},
 		{&p.PushNames, r.Chats, `DELETE FROM push_names WHERE at < $1 AND number IN
 			(SELECT number FROM push_names WHERE at < $1 ORDER BY at LIMIT $2)`},
+		{&p.Identities, min(r.Chats, r.Audit), `DELETE FROM identities WHERE at < $1 AND step_up_at IS NULL AND number IN
+			(SELECT number FROM identities i WHERE at < $1 AND at >= $1 - 604800000 AND step_up_at IS NULL AND NOT EXISTS
+				(SELECT 1 FROM audit_names n WHERE n.number = i.number) ORDER BY at LIMIT $2)`},
 		{&p.Identities, r.Audit, `DELETE FROM identities WHERE at < $1 AND number IN
 			(SELECT number FROM identities WHERE at < $1 ORDER BY at LIMIT $2)`},
 		{&p.Cases, r.Cases, `DELETE FROM cases WHERE id IN
 			(SELECT id FROM cases WHERE state = 'closed' AND closed_at < $1 ORDER BY closed_at LIMIT $2)`},
+		{&p.Apart, min(r.Guests, guestsKept), `DELETE FROM guest_apart WHERE (guest_id, user_id) IN
+			(SELECT a.guest_id, a.user_id FROM guests g JOIN guest_apart a ON a.guest_id = g.id WHERE g.expires_at < $1
+			AND g.expires_at >= $1 - 604800000 AND g.state = 'live' ORDER BY g.expires_at LIMIT $2)`},
+		{&p.Guests, min(r.Guests, guestsKept), `DELETE FROM guests WHERE state = 'live' AND expires_at < $1 AND id IN
+			(SELECT id FROM guests WHERE expires_at < $1 AND expires_at >= $1 - 604800000 AND state = 'live'
+			ORDER BY expires_at LIMIT $2)`},
 		{&p.Apart, r.Guests, `DELETE FROM guest_apart WHERE (guest_id, user_id) IN
 			(SELECT a.guest_id, a.user_id FROM guests g JOIN guest_apart a ON a.guest_id = g.id WHERE g.expires_at < $1
 			ORDER BY g.expires_at LIMIT $2)`},
@@ -124,6 +136,10 @@ func (s *Store) purgeDesk(ctx context.Context, p *Purged, r Retention, now time.
 	return s.purge(ctx, &p.Revocations, `DELETE FROM revocations WHERE refused = 0 AND at < $1 AND number IN
 		(SELECT number FROM revocations WHERE refused = 0 AND at < $1 ORDER BY at LIMIT $2)`, millis(now.Add(-r.Links)))
 }
+
+// guestsKept is how long a guest who never became a user is kept after the end of the token: nobody can come back as it,
+// and nothing else tells of it.
+const guestsKept = 24 * time.Hour
 
 // questionsKept is how long a question is kept after its time, for the retry of a command that was allowed.
 const questionsKept = 10 * time.Minute

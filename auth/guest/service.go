@@ -58,20 +58,21 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Session gives a browser its guest: the one of the token that it has while that lives, else, or when forced, a new
-// one. A token with less than half of its time left is replaced by a new one of the same guest.
-func (s *Service) Session(ctx context.Context, token string, force bool) (Token, error) {
+// one. A token with less than half of its time left is replaced by a new one of the same guest. Before a new guest is made
+// admit is asked, and its error comes back as it is; nil: nobody is asked.
+func (s *Service) Session(ctx context.Context, token string, force bool, admit func(context.Context) error) (Token, error) {
 	if token != "" && !force {
 		r, expires, err := s.live(ctx, token)
 		switch {
 		case err == nil && expires.Sub(s.cfg.Now()) >= s.cfg.Lifetime/2:
 			return Token{Guest: r.ID, Signed: token, Expires: expires}, nil
 		case err == nil:
-			return s.renew(ctx, r)
+			return s.renew(ctx, r, admit)
 		case !errors.Is(err, ErrInvalid):
 			return Token{}, err
 		}
 	}
-	return s.begin(ctx)
+	return s.begin(ctx, admit)
 }
 
 // Live is the guest of a token. ErrInvalid: there is none, it is not ours, or it has ended or become a user.
@@ -116,7 +117,12 @@ func (s *Service) live(ctx context.Context, token string) (Record, time.Time, er
 // IsLive says whether the guest may still act.
 func (r Record) IsLive(now time.Time) bool { return r.State == Live && now.Before(r.ExpiresAt) }
 
-func (s *Service) begin(ctx context.Context) (Token, error) {
+func (s *Service) begin(ctx context.Context, admit func(context.Context) error) (Token, error) {
+	if admit != nil {
+		if err := admit(ctx); err != nil {
+			return Token{}, err
+		}
+	}
 	now := s.cfg.Now()
 	r := Record{ID: newID(), CreatedAt: now, LastSeenAt: now, State: Live}
 	t, err := s.sign(ctx, r.ID, now)
@@ -131,7 +137,7 @@ func (s *Service) begin(ctx context.Context) (Token, error) {
 	return t, nil
 }
 
-func (s *Service) renew(ctx context.Context, r Record) (Token, error) {
+func (s *Service) renew(ctx context.Context, r Record, admit func(context.Context) error) (Token, error) {
 	now := s.cfg.Now()
 	t, err := s.sign(ctx, r.ID, now)
 	if err != nil {
@@ -139,7 +145,7 @@ func (s *Service) renew(ctx context.Context, r Record) (Token, error) {
 	}
 	err = s.cfg.Store.SeeGuest(ctx, r.ID, now, t.Expires)
 	if errors.Is(err, ErrNotFound) { // it has become a user in this moment
-		return s.begin(ctx)
+		return s.begin(ctx, admit)
 	}
 	if err != nil {
 		return Token{}, fmt.Errorf("renew guest: %w", err)

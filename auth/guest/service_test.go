@@ -91,7 +91,7 @@ func (b *bundle) process(tb testing.TB, seal []byte) *Service {
 
 func (b *bundle) session(tb testing.TB, s *Service, token string) Token {
 	tb.Helper()
-	t, err := s.Session(tb.Context(), token, false)
+	t, err := s.Session(tb.Context(), token, false, nil)
 	require.NoError(tb, err)
 	return t
 }
@@ -176,7 +176,7 @@ func TestUnknownKeysAreLookedUpSeldom(t *testing.T) {
 	b := setup(t)
 	token := b.session(t, b.Service, "")
 	stranger := setup(t).Service
-	alien, err := stranger.Session(t.Context(), "", false)
+	alien, err := stranger.Session(t.Context(), "", false, nil)
 	require.NoError(t, err)
 	before := b.store.reads
 	for range 100 {
@@ -220,7 +220,7 @@ func TestAStoreThatIsAwayMakesNobodyANewGuest(t *testing.T) {
 	b := setup(t)
 	token := b.session(t, b.Service, "")
 	b.store.away = errors.New("disk is full")
-	_, err := b.Session(t.Context(), token.Signed, false)
+	_, err := b.Session(t.Context(), token.Signed, false, nil)
 	require.ErrorIs(t, err, b.store.away)
 	require.NotErrorIs(t, err, ErrInvalid)
 	b.store.away = nil

@@ -180,8 +180,15 @@ type RepliesConfig struct {
 
 // WebConfig is what the pages show.
 type WebConfig struct {
-	SupportURL string `yaml:"support_url" env:"SUPPORT_URL" validate:"omitempty,url"`
-	HomeURL    string `yaml:"home_url"    env:"HOME_URL"    validate:"omitempty,uri"`
+	SupportURL string    `yaml:"support_url" env:"SUPPORT_URL" validate:"omitempty,url"`
+	HomeURL    string    `yaml:"home_url"    env:"HOME_URL"    validate:"omitempty,uri"`
+	Limits     WebLimits `yaml:"limits"      envPrefix:"LIMITS_"`
+}
+
+// WebLimits are the budgets of what browsers begin before anybody signs in; guests and logins have one each.
+type WebLimits struct {
+	Client RateConfig `yaml:"client" envPrefix:"CLIENT_"`
+	Global RateConfig `yaml:"global" envPrefix:"GLOBAL_"`
 }
 
 // AdminsConfig lists numbers by what they may do.
@@ -258,6 +265,9 @@ func Default() Config {
 			Language: "en", ByCountry: map[string]string{"62": "id"}, Hidden: "id", WayOut: "https://konsulin.care",
 			OtherText: "ignore", HumanQuiet: 24 * time.Hour,
 		},
+		Web: WebConfig{Limits: WebLimits{
+			Client: RateConfig{Burst: 100, Every: 3 * time.Second}, Global: RateConfig{Burst: 1000, Every: 500 * time.Millisecond},
+		}},
 		Admins: AdminsConfig{Viewer: []string{}, Support: []string{}, Owner: []string{}},
 		Alerts: AlertsConfig{DownAfter: 5 * time.Minute, PhoneAfter: 10 * 24 * time.Hour, Pause: 30 * time.Minute},
 		Jobs:   JobsConfig{Workers: 8, MaxAttempts: 25, RetryMin: time.Second, RetryMax: 10 * time.Minute},

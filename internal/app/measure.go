@@ -36,7 +36,15 @@ func newMetrics(a *App) *metrics.Metrics {
 		Queue:  func(ctx context.Context) ([]metrics.Backlog, error) { return backlog(ctx, a.store) },
 		Cases:  func(ctx context.Context) (int, error) { return a.store.CountOpenCases(ctx) },
 		Checks: func(ctx context.Context) map[string]bool { return a.ready.Load().Checks(ctx) },
+		Words:  metricWords(),
 	})
+}
+
+// metricWords are the words that the rooms count by.
+func metricWords() metrics.Words {
+	return metrics.Words{
+		Kinds: bot.Kinds(), Outcomes: bot.Outcomes(), Refusals: auth.Refusals(), Routes: auth.TurnedRoutes(), Turned: auth.TurnedReasons(),
+	}
 }
 
 func lineStates() []string {

@@ -65,6 +65,7 @@ func authConfig(a *App) auth.Config {
 		Guests: a.store, Attempts: a.store, GuestLifetime: a.cfg.Guest.Lifetime, GuestKeys: a.cfg.Guest.RotateKeys,
 		BotNumber: number, Phrase: a.cfg.Login.Phrases[0], ChatURL: a.cfg.WhatsApp.ChatURL,
 		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
+		Admission: newAdmission(a), TurnedAway: a.metrics.TurnedAway,
 		AllowedOrigins: cfg.AllowedOrigins, Client: a.clients.Of, GuestRecords: a.guestRecords(), ClaimWait: a.claimWait(),
 		Measure: a.measure(systemCore), Events: a.metrics,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },

@@ -49,7 +49,7 @@ func odd() Config {
 		Dir: "/odd", Language: "xx", ByCountry: map[string]string{"49": "yy"}, Hidden: "zz", WayOut: "https://odd.example/out",
 		OtherText: "reply", HumanContact: "odd human", EmergencyLine: "odd line", HumanQuiet: 81 * time.Second,
 	}
-	cfg.Web = WebConfig{SupportURL: "mailto:odd@example.org", HomeURL: "https://odd.example/home"}
+	cfg.Web = WebConfig{SupportURL: "mailto:odd@example.org", HomeURL: "https://odd.example/home", Limits: WebLimits{Client: every(75), Global: every(76)}}
 	cfg.Admins.Support = []string{"+6281234567891"}
 	cfg.Jobs = JobsConfig{Workers: 91, MaxAttempts: 92, RetryMin: 93 * time.Second, RetryMax: 94 * time.Second}
 	cfg.Keep = KeepConfig{Messages: 1, Jobs: 2, DeadJobs: 3, Links: 4, Audit: 5}
@@ -76,10 +76,15 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.NotNil(t, got.Measure)
 	require.NotNil(t, got.Client)
 	require.NotNil(t, got.GuestRecords)
+	require.NotNil(t, got.TurnedAway)
+	door, is := got.Admission.(admission)
+	require.True(t, is)
+	require.Equal(t, cfg.Web.Limits, WebLimits{Client: door.client, Global: door.all})
 	require.Positive(t, got.ClaimWait)
 	number, err := phone.Parse(cfg.WhatsApp.Number)
 	require.NoError(t, err)
 	got.Await, got.Measure, got.Client, got.GuestRecords, got.ClaimWait = nil, nil, nil, nil, 0
+	got.Admission, got.TurnedAway = nil, nil
 	require.Equal(t, auth.Config{
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,

@@ -43,6 +43,7 @@ func everything(t *testing.T) *Metrics {
 	})
 	m.Count("login", "link")
 	m.Refused("used")
+	m.TurnedAway("guest", "client")
 	m.JobRun("k", "done", time.Second)
 	m.Call("core", nil, time.Second)
 	return m

@@ -25,7 +25,18 @@ type Config struct {
 	Cases func(ctx context.Context) (int, error)
 	// Checks are the answers of /readyz by name.
 	Checks func(ctx context.Context) map[string]bool
-	Now    func() time.Time // nil: time.Now
+	// Words are the values that labels can have, so that each has a time series from the start.
+	Words Words
+	Now   func() time.Time // nil: time.Now
+}
+
+// Words are the small fixed sets of words that the rooms count by.
+type Words struct {
+	Kinds    []string // of messages
+	Outcomes []string // of messages
+	Refusals []string // of opened links
+	Routes   []string // of requests that were turned away
+	Turned   []string // why
 }
 
 // Metrics holds every metric, in a registry of its own. Its methods never block and may be called from anywhere; nil
@@ -36,6 +47,7 @@ type Metrics struct {
 	messages      *prometheus.CounterVec
 	signIns       *prometheus.CounterVec
 	refused       *prometheus.CounterVec
+	turnedAway    *prometheus.CounterVec
 	runs          *prometheus.CounterVec
 	messageToLink prometheus.Histogram
 	linkToSignIn  prometheus.Histogram
@@ -54,7 +66,9 @@ func New(cfg Config) *Metrics {
 		signIns: counter("sign_ins_total",
 			"Recorded sign-ins: of new users or known ones, seen by a browser or found later (reconciled).", "user", "found"),
 		refused: counter("sign_ins_refused_total", "Opened links that did not become a sign-in, by reason.", "reason"),
-		runs:    counter("job_runs_total", "Runs of durable jobs, by kind and outcome (done, retried, waiting, dead).", "kind", "outcome"),
+		turnedAway: counter("web_requests_refused_total",
+			"Requests of browsers that were turned away before a link was tried, by what they asked for and why.", "route", "reason"),
+		runs: counter("job_runs_total", "Runs of durable jobs, by kind and outcome (done, retried, waiting, dead).", "kind", "outcome"),
 		messageToLink: histogram("message_to_link_seconds", "From a login request, as its user sent it, to the sent link.",
 			0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300),
 		linkToSignIn: histogram("link_to_sign_in_seconds", "From a link being made to the sign-in with it.",
@@ -65,14 +79,32 @@ func New(cfg Config) *Metrics {
 			"Calls to other systems until their answer begins, by system and outcome (ok, 3xx, 4xx, 5xx, timeout, unreached, cancelled).",
 			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30}, "system", "outcome"),
 	}
-	m.registry.MustRegister(m.messages, m.signIns, m.refused, m.runs, m.messageToLink, m.linkToSignIn, m.runTime, m.remote,
+	m.registry.MustRegister(m.messages, m.signIns, m.refused, m.turnedAway, m.runs, m.messageToLink, m.linkToSignIn, m.runTime, m.remote,
 		buildInfo(cfg.Version), newScrape(cfg),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, found := range []string{foundAtOnce, foundLater} { // so that a rate exists before the first sign-in
 		m.signIns.WithLabelValues(userNew, found)
 		m.signIns.WithLabelValues(userKnown, found)
 	}
+	m.start(cfg.Words)
 	return m
+}
+
+// start makes every time series that is known beforehand: a rate needs a first value.
+func (m *Metrics) start(w Words) {
+	for _, kind := range w.Kinds {
+		for _, outcome := range w.Outcomes {
+			m.messages.WithLabelValues(kind, outcome)
+		}
+	}
+	for _, reason := range w.Refusals {
+		m.refused.WithLabelValues(reason)
+	}
+	for _, route := range w.Routes {
+		for _, reason := range w.Turned {
+			m.turnedAway.WithLabelValues(route, reason)
+		}
+	}
 }
 
 // The values of the labels of sign_ins_total.
@@ -119,6 +151,13 @@ func (m *Metrics) SignedIn(newUser, reconciled bool, after time.Duration) {
 func (m *Metrics) Refused(reason string) {
 	if m != nil {
 		m.refused.WithLabelValues(reason).Inc()
+	}
+}
+
+// TurnedAway counts a request that was turned away before a link was tried.
+func (m *Metrics) TurnedAway(route, reason string) {
+	if m != nil {
+		m.turnedAway.WithLabelValues(route, reason).Inc()
 	}
 }
 
