@@ -72,17 +72,33 @@ func (s *Service) Revoke(ctx context.Context, n phone.Number, refuse bool, by Wh
 }
 
 // Forget erases a number: what it has ends, our rows go, and the audit loses the name. It tells what is left in other
-// systems, which is for people to see to. [ErrBusy] while work for the number is under way.
-func (s *Service) Forget(ctx context.Context, n phone.Number, by Who) (Forgotten, error) {
-	p, err := s.Person(ctx, n)
+// systems, which is for people to see to. [ErrBusy] while work for the number is under way. After a crash it goes on, or
+// tells what it told, for the same key; n may then be zero, because nobody knows it any more.
+//
+// Nothing that signs in meanwhile survives. The number is barred from the beginning. A session that was being made is
+// ended here at the end, or by its maker, which looks afterwards for the bar and for the link: one of them tells.
+func (s *Service) Forget(ctx context.Context, n phone.Number, key string, by Who) (Forgotten, error) {
+	e, err := s.c.Erasures.BeginErasure(ctx, key, n)
+	if err != nil {
+		return Forgotten{}, fmt.Errorf("forget: %w", err)
+	}
+	if e.Left != nil {
+		return *e.Left, nil
+	}
+	p, err := s.Person(ctx, e.Number)
 	if err != nil {
 		return Forgotten{}, err
 	}
-	f := Forgotten{UserID: p.User.ID, Patient: p.Patient, Contact: p.Contact}
-	if f.Ended, err = s.Revoke(ctx, n, false, by); err != nil {
+	f := Forgotten{Number: e.Number.String(), UserID: p.User.ID, Patient: p.Patient, Contact: p.Contact}
+	if f.Ended, err = s.Revoke(ctx, e.Number, false, by); err != nil {
 		return Forgotten{}, err
 	}
-	if err := s.c.People.Forget(ctx, n, by); err != nil {
+	again, err := s.c.Core.Revoke(ctx, e.Number)
+	if err != nil {
+		return Forgotten{}, err
+	}
+	f.UserID, f.Ended.Sessions = again.UserID, f.Ended.Sessions+again.Sessions // who signed in for the first time just now
+	if err := s.c.Erasures.Erase(ctx, e, f, by); err != nil {
 		return Forgotten{}, fmt.Errorf("forget: %w", err)
 	}
 	return f, nil

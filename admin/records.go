@@ -18,6 +18,9 @@ const (
 // gone; try again in a moment.
 var ErrBusy = errors.New("work for this number is under way; try again in a moment")
 
+// ErrNoErasure says that nothing is being erased for a key.
+var ErrNoErasure = errors.New("nothing is being erased under this key")
+
 // Block keeps a number from signing in.
 type Block struct {
 	Number phone.Number

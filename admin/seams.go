@@ -57,6 +57,8 @@ type Questions interface {
 	Ask(ctx context.Context, q Question) error
 	// Answer takes the question, once, for a holder; for the same holder again.
 	Answer(ctx context.Context, asker phone.Number, hash, holder string) (Question, Reply, error)
+	// Begun reports whether the holder has taken the asker's question: what it allowed may be half done.
+	Begun(ctx context.Context, asker phone.Number, holder string) (bool, error)
 }
 
 // Log is the audit, which only grows. Implemented by storage.
@@ -79,8 +81,16 @@ type People interface {
 	Contact(ctx context.Context, userID string) (id string, found bool, err error)
 	// Sync adds the work that follows a sign-in once more, one set for each key.
 	Sync(ctx context.Context, userID string, n phone.Number, key string) error
-	// Forget erases a number from our own records; [ErrBusy] while work for it is under way.
-	Forget(ctx context.Context, n phone.Number, by Who) error
+}
+
+// Erasures forget numbers. Implemented by internal/app over storage and bot/whatsapp.
+type Erasures interface {
+	// BeginErasure writes down that a number is being erased, which bars it meanwhile, or goes on with the erasure of the
+	// same key: the number may then be zero. [ErrNoErasure] when there is neither.
+	BeginErasure(ctx context.Context, key string, n phone.Number) (Erasure, error)
+	// Erase erases it from our own records, and keeps what is left to others for the same key; [ErrBusy] while work for it
+	// is under way.
+	Erase(ctx context.Context, e Erasure, left Forgotten, by Who) error
 }
 
 // Probe asks whether a remote system answers.

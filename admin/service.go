@@ -34,6 +34,7 @@ type Config struct {
 	Questions Questions
 	Log       Log
 	People    People
+	Erasures  Erasures
 
 	Version string
 	Started time.Time
@@ -115,6 +116,11 @@ func (s *Service) Ask(ctx context.Context, q Question) error { return s.c.Questi
 // Answer takes what was asked, once, for the holder of the right code.
 func (s *Service) Answer(ctx context.Context, asker phone.Number, hash, holder string) (Question, Reply, error) {
 	return s.c.Questions.Answer(ctx, asker, hash, holder)
+}
+
+// Begun reports whether the asker's question was taken for the holder, perhaps before a crash.
+func (s *Service) Begun(ctx context.Context, asker phone.Number, holder string) (bool, error) {
+	return s.c.Questions.Begun(ctx, asker, holder)
 }
 
 // Review lists the cases that wait for a decision, youngest first.

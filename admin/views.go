@@ -147,8 +147,17 @@ type Event struct {
 
 // Forgotten is what an erasure leaves to others: what lives in systems that are not ours.
 type Forgotten struct {
-	UserID  string // at SuperTokens
-	Patient string // on the FHIR server
-	Contact string // in the omnichannel system
-	Ended   Revoked
+	Number  string  `json:"number"`  // masked
+	UserID  string  `json:"user"`    // at SuperTokens
+	Patient string  `json:"patient"` // on the FHIR server
+	Contact string  `json:"contact"` // in the omnichannel system
+	Ended   Revoked `json:"ended"`
+}
+
+// Erasure is a number that is being erased.
+type Erasure struct {
+	Key    string       // of the command that asked for it
+	Number phone.Number // zero: it is erased
+	Hidden []string     // its hidden WhatsApp ids
+	Left   *Forgotten   // what it left to others; nil: it is not erased yet
 }

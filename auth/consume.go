@@ -31,6 +31,7 @@ var (
 type account struct {
 	plessmodels.User
 	isNew bool
+	reply string // of the link that was confirmed
 }
 
 // passwordlessAPIs closes the routes through which anybody could mint codes or ask who is registered, and puts our
@@ -169,9 +170,12 @@ func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string
 	}
 	who, err := s.consumeCode(ctx, i, linkCode)
 	if err != nil {
-		return s.salvage(ctx, i, err)
+		who, err = s.salvage(ctx, i, err)
+	} else {
+		err = s.finishOrLeave(ctx, i, who)
 	}
-	return who, s.finishOrLeave(ctx, i, who)
+	who.reply = i.ReplyID
+	return who, err
 }
 
 // presented finds the link of which somebody presents the whole secret, or refuses without a call to the core.
@@ -241,7 +245,7 @@ func (s *Service) consumeOnce(ctx context.Context, i Intent, linkCode string) (a
 	case resp.OK == nil || !belongs(resp.OK.User, i.Number):
 		return account{}, s.core.explain(op, errUnexpected)
 	}
-	return account{resp.OK.User, resp.OK.CreatedNewUser}, nil
+	return account{User: resp.OK.User, isNew: resp.OK.CreatedNewUser}, nil
 }
 
 // belongs checks that the core speaks of the number that was confirmed. The SDK hands out empty users without an error.

@@ -186,7 +186,7 @@ func (s *Service) accountOf(ctx context.Context, i Intent) (account, bool, error
 		return account{}, false, s.core.explain(op, errUnexpected)
 	}
 	joined := time.UnixMilli(int64(u.TimeJoined)) //nolint:gosec // milliseconds since 1970
-	return account{*u, joined.After(i.StartedAt.Add(-time.Minute))}, true, nil
+	return account{User: *u, isNew: joined.After(i.StartedAt.Add(-time.Minute))}, true, nil
 }
 
 // claim takes an intent for the caller; false when somebody in this process works on it.

@@ -152,7 +152,24 @@ func (s *Service) barred(ctx context.Context, link LinkRecord) error {
 	return because(refusedBarred, errRestart)
 }
 
-// admit makes the session of a confirmed number, unless the number was barred since the confirmation began. It looks after
+// stillMeant is errBarred when a number was barred or forgotten since its confirmation began. The bar of an erasure goes
+// with the number's other records, its link among them: whoever looks for the bar first sees one of the two.
+func (s *Service) stillMeant(ctx context.Context, n phone.Number, replyID string, began time.Time) error {
+	reason, err := s.cfg.Gate.Bar(ctx, n, began)
+	switch {
+	case err != nil:
+		return err
+	case reason != "" && reason != BarPaused: // a pause lets end what had begun
+		return errBarred
+	}
+	_, err = s.links.LinkByReply(ctx, replyID)
+	if errors.Is(err, ErrNotFound) {
+		return errBarred
+	}
+	return err
+}
+
+// admit makes the session of a confirmed number, unless the number was barred or forgotten since the confirmation began. It looks after
 // making it: a revocation that is written later finds the session at the core and ends it. The browser of a barred one
 // gets nothing of what the SDK had written for it.
 func (s *Service) admit(ctx context.Context, r *http.Request, w http.ResponseWriter, who account, began time.Time) (sessmodels.SessionContainer, error) {
@@ -165,12 +182,8 @@ func (s *Service) admit(ctx context.Context, r *http.Request, w http.ResponseWri
 	if err != nil {
 		return nil, err
 	}
-	reason, err := s.cfg.Gate.Bar(ctx, n, began)
-	if err == nil && (reason == "" || reason == BarPaused) {
-		return made, nil // a pause lets end what had begun
-	}
-	if err == nil {
-		err = errBarred
+	if err = s.stillMeant(ctx, n, who.reply, began); err == nil {
+		return made, nil
 	}
 	clear(w.Header())
 	maps.Copy(w.Header(), before)

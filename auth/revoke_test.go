@@ -116,6 +116,25 @@ func TestRevocationInTheMiddleOfASignInLeavesNoSession(t *testing.T) {
 	}
 }
 
+// TestForgettingInTheMiddleOfASignInLeavesNoSession: the bar is gone with everything else, and so is the link.
+func TestForgettingInTheMiddleOfASignInLeavesNoSession(t *testing.T) {
+	w, _ := setupGate(t)
+	m := w.fresh()
+	b := w.browser()
+	w.proxy.set(func(p *proxy) {
+		p.before[makeSession] = func() {
+			w.store.mu.Lock()
+			defer w.store.mu.Unlock()
+			clear(w.store.links)
+		}
+	})
+	a := b.consume(m)
+	require.NotEqual(t, "OK", a.says("status"), a.raw)
+	require.Empty(t, a.header.Values("Set-Cookie"), "no token leaves")
+	require.Empty(t, b.whoami())
+	require.Zero(t, w.core.sessions(w.core.user(m.number)), "and the session at the core is gone")
+}
+
 func TestBarredNumberGetsNoSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		reason string

@@ -104,17 +104,22 @@ func askForget(_ context.Context, b *Bot, a asker) (answer, error) {
 	return said, err
 }
 
-// runForget erases. The audit row of the command names nobody: it would bring the number back.
+// runForget erases. The audit row of the command names nobody: it would bring the number back. After a crash the words may
+// be gone with the number, and the answer is kept under the answer's id.
 func runForget(ctx context.Context, b *Bot, a asker) (answer, error) {
-	n, err := a.subject()
+	n, _ := a.subject() // zero: erased already
+	left, err := b.cfg.Desk.Owner.Forget(ctx, n, a.replyID, a.who())
+	if errors.Is(err, admin.ErrNoErasure) {
+		err = errUsage
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	left, err := b.cfg.Desk.Owner.Forget(ctx, n, a.who())
-	if err != nil {
-		return answer{}, err
+	shown := left.Number
+	if !n.IsZero() {
+		shown = n.Masked()
 	}
 	return b.say(a, replyForgotten, forgottenData{
-		Number: n.Masked(), UserID: left.UserID, Patient: left.Patient, Contact: left.Contact, Sessions: left.Ended.Sessions,
+		Number: shown, UserID: left.UserID, Patient: left.Patient, Contact: left.Contact, Sessions: left.Ended.Sessions,
 	})
 }

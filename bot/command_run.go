@@ -109,8 +109,14 @@ func (b *Bot) answerCommand(ctx context.Context, r request, id string) error {
 // the message came: who is no admin any more runs nothing. A yes is written down as the command that it allows.
 func (b *Bot) commandAnswer(ctx context.Context, r request, a asker, e *admin.Entry) (said answer, reason string, err error) {
 	row, known := b.commands.byName[r.Command]
+	begun := false
+	if known && row.name == commandYes && b.isStale(r.ticket) { // what a crash interrupted is brought to its end
+		if begun, err = b.cfg.Desk.Talk.Begun(ctx, r.number, a.replyID); err != nil {
+			return said, "", err
+		}
+	}
 	switch {
-	case b.isStale(r.ticket):
+	case b.isStale(r.ticket) && !begun:
 		said, err = b.say(a, replyLate, nil)
 		said.outcome, reason = outcomeLate, refusedStale
 	case known && row.name == commandYes:

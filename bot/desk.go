@@ -50,7 +50,7 @@ type NumberDesk interface {
 // OwnerDesk does what cannot be undone, or concerns everybody.
 type OwnerDesk interface {
 	Revoke(ctx context.Context, n phone.Number, refuse bool, by admin.Who) (admin.Revoked, error)
-	Forget(ctx context.Context, n phone.Number, by admin.Who) (admin.Forgotten, error)
+	Forget(ctx context.Context, n phone.Number, key string, by admin.Who) (admin.Forgotten, error)
 	Pause(ctx context.Context, reason string, by admin.Who) error
 	Resume(ctx context.Context) (bool, error)
 }
@@ -59,6 +59,7 @@ type OwnerDesk interface {
 type Talk interface {
 	Ask(ctx context.Context, q admin.Question) error
 	Answer(ctx context.Context, asker phone.Number, hash, holder string) (admin.Question, admin.Reply, error)
+	Begun(ctx context.Context, asker phone.Number, holder string) (bool, error)
 	Record(ctx context.Context, e admin.Entry) error
 }
 

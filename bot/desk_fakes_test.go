@@ -27,6 +27,7 @@ type desk struct {
 	nothing    bool // there is nothing to lift, to resume or to retry
 
 	questions map[phone.Number]asked
+	forgotten map[string]bool // by key
 	entries   []admin.Entry
 }
 
@@ -98,8 +99,28 @@ func (d *desk) Revoke(_ context.Context, n phone.Number, refuse bool, _ admin.Wh
 	return admin.Revoked{UserID: "u", Links: 1, Sessions: 2}, d.called("revoke ", n.Digits(), " ", refuse)
 }
 
-func (d *desk) Forget(_ context.Context, n phone.Number, _ admin.Who) (admin.Forgotten, error) {
-	return d.left, d.called("forget ", n.Digits())
+func (d *desk) Forget(_ context.Context, n phone.Number, key string, _ admin.Who) (admin.Forgotten, error) {
+	if n.IsZero() && !d.forgotten[key] {
+		return admin.Forgotten{}, admin.ErrNoErasure
+	}
+	err := d.w.around("forget", func() error {
+		if d.forgotten == nil {
+			d.forgotten = map[string]bool{}
+		}
+		for asker, q := range d.questions { // as storage does
+			if q.takenBy == key {
+				q.Words, q.About = nil, phone.Number{}
+				d.questions[asker] = q
+			}
+		}
+		d.forgotten[key] = true
+		return d.called("forget ", n.Digits())
+	})
+	return d.left, err
+}
+
+func (d *desk) Begun(_ context.Context, asker phone.Number, holder string) (bool, error) {
+	return d.questions[asker].takenBy == holder, d.err
 }
 
 func (d *desk) Pause(_ context.Context, reason string, _ admin.Who) error {

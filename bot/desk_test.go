@@ -191,6 +191,32 @@ func TestCommandSurvivesACrashAtEveryStep(t *testing.T) {
 	}
 }
 
+// TestForgetSurvivesACrashAtEveryStep: also when the process is away for longer than a command may be old, and although the
+// question lost its words with the number.
+func TestForgetSurvivesACrashAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"before forget", "after forget", "before record", "after record", "before send", "after send"} {
+		for _, away := range []time.Duration{0, time.Hour} {
+			t.Run(at+", back after "+away.String(), func(t *testing.T) {
+				t.Parallel()
+				w := setup(t)
+				w.desk.left = admin.Forgotten{Number: "+62812•••••••", UserID: "uuid", Patient: "Patient/1", Contact: "77"}
+				code := yes.FindString(w.says(t, number(t, 1), "/forget "+subject))
+				w.receive(t, number(t, 1), "B", code)
+				w.crashAt(t, at)
+				w.now = w.now.Add(away)
+				w.run()
+				require.NotEmpty(t, w.desk.calls)
+				require.Len(t, w.desk.entries, 2)
+				require.Equal(t, outcomeDone, w.desk.last().Outcome)
+				require.Zero(t, w.desk.last().About)
+				seen := w.seen(number(t, 1).Digits())
+				require.Contains(t, seen[len(seen)-1], "Patient/1")
+			})
+		}
+	}
+}
+
 func TestCommandThatNothingAnswersToSaysSoSoon(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

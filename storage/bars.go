@@ -21,8 +21,9 @@ func (s *Store) Bar(ctx context.Context, n phone.Number, made time.Time) (reason
 	}
 	_, err = one(ctx, s.engine.reader(), `SELECT EXISTS (SELECT 1 FROM pauses),
 		EXISTS (SELECT 1 FROM blocks WHERE number = $1 AND (until = 0 OR until > $2)),
-		EXISTS (SELECT 1 FROM revocations WHERE number = $1 AND (refused = 1 OR at >= $3))`,
-		[]any{n.Digits(), millis(s.now()), since}, &paused, &blocked, &revoked)
+		EXISTS (SELECT 1 FROM revocations WHERE number = $1 AND (refused = 1 OR at >= $3))
+			OR EXISTS (SELECT 1 FROM erasures WHERE number = $1 AND number <> '' AND at > $4)`,
+		[]any{n.Digits(), millis(s.now()), since, millis(s.now().Add(-erasureBars))}, &paused, &blocked, &revoked)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("look for a bar: %w", classify(err))

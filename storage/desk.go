@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/admin"
-	"github.com/konsulin-care/konsulin-bot/bot"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
@@ -70,6 +69,16 @@ func (s *Store) Answer(ctx context.Context, asker phone.Number, hash, holder str
 		ask = admin.Question{}
 	}
 	return ask, reply, nil
+}
+
+// Begun implements [admin.Questions].
+func (s *Store) Begun(ctx context.Context, asker phone.Number, holder string) (begun bool, err error) {
+	_, err = one(ctx, s.engine.reader(), `SELECT EXISTS (SELECT 1 FROM questions WHERE asker = $1 AND taken_by = $2)`,
+		[]any{asker.Digits(), holder}, &begun)
+	if err != nil {
+		return false, fmt.Errorf("look for a question: %w", classify(err))
+	}
+	return begun, nil
 }
 
 // question reads an admin's question; the zero Question when there is none.
@@ -215,69 +224,4 @@ func (s *Store) LastPhoneSeen(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return time.Parse(time.RFC3339, value)
-}
-
-// Forget erases a number: rows about it go, and the audit, which never changes, loses the name: its rows then call the
-// number by an alias that nobody can resolve any more. by is the admin, zero for an operator. [admin.ErrBusy] while a job that
-// names the number is running.
-func (s *Store) Forget(ctx context.Context, n, by phone.Number, operator string) error {
-	var busy bool
-	err := s.write(ctx, func(ctx context.Context, q querier) error {
-		var err error
-		if busy, err = s.dropJobsOf(ctx, q, n); err != nil || busy {
-			return err
-		}
-		if err := appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventForgotten, Number: n, By: by,
-			Detail: map[string]any{"by": operator}}); err != nil {
-			return err
-		}
-		for _, statement := range forgetting() {
-			if _, err := change(ctx, q, statement, n.Digits()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil && busy {
-		err = admin.ErrBusy
-	}
-	if err != nil {
-		return fmt.Errorf("forget a number: %w", err)
-	}
-	return nil
-}
-
-// forgetting is every table that names numbers; jobs are another matter, see dropJobsOf.
-func forgetting() []string {
-	return []string{
-		`DELETE FROM messages WHERE sender = $1`,
-		`DELETE FROM intents WHERE number = $1`,
-		`DELETE FROM links WHERE number = $1`,
-		`DELETE FROM budgets WHERE key LIKE '%:' || $1`,
-		`DELETE FROM chats WHERE chat = $1`,
-		`DELETE FROM cases WHERE number = $1`,
-		`DELETE FROM contacts WHERE number = $1`,
-		`DELETE FROM push_names WHERE number = $1`,
-		`DELETE FROM identities WHERE number = $1`,
-		`DELETE FROM attempts WHERE number = $1`,
-		`DELETE FROM blocks WHERE number = $1`,
-		`DELETE FROM revocations WHERE number = $1`,
-		`DELETE FROM questions WHERE about = $1 OR asker = $1`,
-		`DELETE FROM audit_names WHERE number = $1`,
-	}
-}
-
-// dropJobsOf deletes the jobs that name a number, and tells whether one that is running does. Payloads are JSON, in which
-// a number is a string of its own or begins an address; the quotes keep longer numbers out. The erasing command's own job
-// does not count: it carries a code, and stands in its admin's queue.
-func (s *Store) dropJobsOf(ctx context.Context, q querier, n phone.Number) (busy bool, err error) {
-	names := fmt.Sprintf("(COALESCE(serial, '') LIKE '%%:' || $1 OR %s OR %s)", s.engine.contains("payload", "$2"), s.engine.contains("payload", "$3"))
-	args := []any{n.Digits(), `"` + n.Digits() + `"`, `"` + n.Digits() + `@`}
-	var running int64
-	_, err = one(ctx, q, `SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind <> '`+bot.JobCommand+`' AND `+names, args, &running)
-	if err != nil {
-		return false, err
-	}
-	_, err = change(ctx, q, `DELETE FROM jobs WHERE state <> 'running' AND `+names, args...)
-	return running > 0, err
 }

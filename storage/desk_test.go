@@ -16,6 +16,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/contact"
 	"github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 )
@@ -235,6 +236,16 @@ func TestForgetLeavesNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		ctx, n, other := t.Context(), number(t, 1), number(t, 2)
 		longer := n.Digits() + "0" // the digits of somebody else begin with those
+		hidden, others := "199900011122233", "299900011122233"
+		for _, lid := range []string{hidden, others} { // from when the number behind it was not known
+			who := lid + "@lid"
+			_, err := b.Accept(ctx, bot.Accepted{Sender: who, ID: "S", At: b.now(), Kind: "stranger", Job: jobs.New{
+				Kind: "reply.send", Key: "stranger-" + lid[:5], Serial: "other:" + who, Payload: []byte(`{"chat":"` + who + `"}`)}})
+			require.NoError(t, err)
+			_, err = b.Spend(ctx, "h", b.now(), bot.Budget{Key: "other:" + who, Burst: 1, Every: time.Hour})
+			require.NoError(t, err)
+			require.NoError(t, b.HumanWrote(ctx, who, b.now()))
+		}
 		for _, who := range []string{n.Digits(), other.Digits(), longer} {
 			_, err := b.Accept(ctx, bot.Accepted{Sender: who, ID: "M", At: b.now(), Kind: "login", Name: "Siti", Job: jobs.New{
 				Kind: "login.answer", Key: "reply-" + who, Serial: "login:" + who, Payload: []byte(`{"digits":"` + who + `","chat":"` + who + `@x"}`)}})
@@ -262,17 +273,50 @@ func TestForgetLeavesNothing(t *testing.T) {
 		require.Greater(t, strings.Count(b.everything(t), n.Digits()), 15)
 		rows := b.count(t, "audit")
 
+		e, err := b.BeginErasure(ctx, "E", n, []string{hidden})
+		require.NoError(t, err)
+		require.Equal(t, admin.Erasure{Key: "E", Number: n, Hidden: []string{hidden}}, e)
+		require.NoError(t, b.Ask(ctx, admin.Question{Asker: number(t, 9), Hash: "h9", Command: "forget", Words: []string{n.Digits()}, About: n, Expires: b.now().Add(time.Minute)}))
+		_, reply, err := b.Answer(ctx, number(t, 9), "h9", "E")
+		require.NoError(t, err)
+		require.Equal(t, admin.ReplyTaken, reply)
+		remains := admin.Forgotten{Number: n.String(), UserID: "user0", Patient: "Patient/1", Contact: "7"}
+		by := admin.Who{Number: number(t, 9)}
+
 		taken := b.lease(t, "me", 100, "login.answer")
-		require.ErrorIs(t, b.Forget(ctx, n, number(t, 9), ""), admin.ErrBusy, "while a job for it is running")
+		require.ErrorIs(t, b.Erase(ctx, e, remains, by), admin.ErrBusy, "while a job for it is running")
 		for _, j := range taken {
 			b.settle(t, jobs.Settlement{ID: j.ID, Owner: "me", Outcome: jobs.Retry, At: b.now(), RunAt: b.now()})
 		}
-		require.NoError(t, b.Forget(ctx, n, number(t, 9), ""))
+		require.NoError(t, b.BeginSignIn(ctx, b.intent(b.link(t, 1, "open"), "open")))
+		require.ErrorIs(t, b.Erase(ctx, e, remains, by), admin.ErrBusy, "while a sign-in is not decided")
+		require.NoError(t, b.AbandonSignIn(ctx, "open", false, "the code is gone"))
+		rows += 2 // the link, and what came of it
+		require.NoError(t, b.Erase(ctx, e, remains, by))
+		require.Empty(t, b.bar(t, 1, time.Time{}), "who comes back is a newcomer")
+		again, err := b.BeginErasure(ctx, "E", phone.Number{}, nil)
+		require.NoError(t, err)
+		require.Equal(t, admin.Erasure{Key: "E", Left: &remains}, again, "the answer can be given again")
+		begun, err := b.Begun(ctx, number(t, 9), "E")
+		require.NoError(t, err)
+		require.True(t, begun)
+		ask, reply, err := b.Answer(ctx, number(t, 9), "whatever", "E")
+		require.NoError(t, err)
+		require.Equal(t, admin.ReplyTaken, reply)
+		require.Empty(t, ask.Words)
+		_, err = b.BeginErasure(ctx, "F", phone.Number{}, nil)
+		require.ErrorIs(t, err, admin.ErrNoErasure)
 
 		left := b.everything(t)
 		require.NotContains(t, strings.ReplaceAll(left, longer, ""), n.Digits())
+		require.NotContains(t, left, hidden)
+		require.Equal(t, 5, strings.Count(left, others), "message, job twice, budget, chat")
 		require.Greater(t, strings.Count(left, longer), 5, "others' rows stay")
 		require.Greater(t, strings.Count(left, other.Digits()), 15)
+		told, err := b.ListAudit(ctx, AuditQuery{Event: EventForgotten})
+		require.NoError(t, err)
+		require.Equal(t, "user0", told[0].UserID)
+		require.Equal(t, map[string]any{"by": "", "patient": "Patient/1", "contact": "7"}, told[0].Detail, "what others still have")
 		require.Equal(t, rows+1, b.count(t, "audit"), "the audit loses no row, and says that a number was forgotten")
 		found, err := b.ListAudit(ctx, AuditQuery{Number: n})
 		require.NoError(t, err)
@@ -364,5 +408,25 @@ func TestAlertIsRememberedWithTheJobsThatTellOfIt(t *testing.T) {
 		seen, err = b.LastPhoneSeen(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, b.now(), seen)
+	})
+}
+
+// TestAnErasureThatWasLeftEndsItsBar: nobody goes on with it, so the number is not barred for ever, and the next one for the
+// number knows the hidden ids of this one.
+func TestAnErasureThatWasLeftEndsItsBar(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		_, err := b.BeginErasure(t.Context(), "E", number(t, 1), []string{"1999"})
+		require.NoError(t, err)
+		require.Equal(t, admin.BarRevoked, b.bar(t, 1, time.Time{}))
+		require.Empty(t, b.bar(t, 2, time.Time{}))
+		b.clock.advance(erasureBars)
+		require.Empty(t, b.bar(t, 1, time.Time{}))
+		e, err := b.BeginErasure(t.Context(), "F", number(t, 1), []string{"2999"})
+		require.NoError(t, err)
+		require.Equal(t, []string{"1999", "2999"}, e.Hidden)
+		require.Equal(t, 1, b.count(t, "erasures"))
+		p, err := b.Purge(t.Context(), DefaultRetention(), b.now().Add(erasureKept+time.Second))
+		require.NoError(t, err)
+		require.Equal(t, int64(1), p.Erasures)
 	})
 }

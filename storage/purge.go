@@ -34,7 +34,7 @@ type Purged struct {
 	Messages, Jobs, DeadJobs, Links, Seals, Intents, Budgets, Chats, PushNames, Cases, Identities, Audit int64
 	Guests, Apart, GuestKeys, Attempts                                                                   int64
 
-	Blocks, Revocations, Questions, AuditNames int64
+	Blocks, Revocations, Questions, Erasures, AuditNames int64
 }
 
 // purgeBatch is how many rows one transaction removes, so that a login never waits long for a purge.
@@ -128,6 +128,10 @@ func (s *Store) purgeDesk(ctx context.Context, p *Purged, r Retention, now time.
 	}
 	if err := s.purge(ctx, &p.Questions, `DELETE FROM questions WHERE expires_at < $1 AND asker IN
 		(SELECT asker FROM questions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, millis(now.Add(-questionsKept))); err != nil {
+		return err
+	}
+	if err := s.purge(ctx, &p.Erasures, `DELETE FROM erasures WHERE at < $1 AND reply_id IN
+		(SELECT reply_id FROM erasures WHERE at < $1 LIMIT $2)`, millis(now.Add(-erasureKept))); err != nil {
 		return err
 	}
 	if r.Links <= 0 {

@@ -8,19 +8,28 @@ import (
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
-// Forget deletes what the line's store knows about somebody: keys of encrypted conversations, which are made anew when
-// they write again, the hidden address, and messages that wait to be sent once more. The library may still know the
-// hidden address in memory until the process ends.
-func Forget(ctx context.Context, db *sql.DB, n phone.Number) error {
-	users := []string{n.Digits()}
+// HiddenOf is the hidden ids that the line's store knows for a number.
+func HiddenOf(ctx context.Context, db *sql.DB, n phone.Number) ([]string, error) {
 	var lid string
 	err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(lid), '') FROM whatsmeow_lid_map WHERE pn = $1`, n.Digits()).Scan(&lid)
 	if err != nil {
-		return fmt.Errorf("forget in the line's store: %w", mask(err))
+		return nil, fmt.Errorf("look for a hidden id: %w", mask(err))
 	}
-	if lid != "" {
-		users = append(users, lid)
+	if lid == "" {
+		return nil, nil
 	}
+	return []string{lid}, nil
+}
+
+// Forget deletes what the line's store knows about somebody by their number and hidden ids: keys of encrypted
+// conversations, which are made anew when they write again, the hidden ids themselves, and messages that wait to be sent
+// once more. The library may still know a hidden id in memory until the process ends.
+func Forget(ctx context.Context, db *sql.DB, n phone.Number, hidden ...string) error {
+	known, err := HiddenOf(ctx, db, n)
+	if err != nil {
+		return err
+	}
+	users := append(append([]string{n.Digits()}, hidden...), known...)
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("forget in the line's store: %w", mask(err))

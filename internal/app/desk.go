@@ -18,7 +18,7 @@ import (
 // newDesk makes the admins' desk of a running App.
 func newDesk(a *App) *admin.Service {
 	c := deskConfig(a.store, a.opt.Now)
-	c.Core, c.People = deskCore{a.auth}, deskPeople{a}
+	c.Core, c.People, c.Erasures = deskCore{a.auth}, deskPeople{a}, deskPeople{a}
 	c.Version, c.Started = a.opt.Version, a.started
 	c.Line = func() admin.Health {
 		s := a.watch.status()
@@ -51,6 +51,7 @@ var (
 	_ admin.Log       = deskRecords{}
 	_ admin.Core      = deskCore{}
 	_ admin.People    = deskPeople{}
+	_ admin.Erasures  = deskPeople{}
 )
 
 // deskRecords shows storage to admin in admin's words.
@@ -271,13 +272,26 @@ func (p deskPeople) Sync(ctx context.Context, userID string, n phone.Number, key
 	return p.app.store.AddUserJobs(ctx, userID, again...)
 }
 
-// Forget implements [admin.People]. The line's store comes first: what fails after it is done again.
-func (p deskPeople) Forget(ctx context.Context, n phone.Number, by admin.Who) error {
+// BeginErasure implements [admin.Erasures]. The hidden ids are written down before anything that leads to them goes.
+func (p deskPeople) BeginErasure(ctx context.Context, key string, n phone.Number) (admin.Erasure, error) {
+	var hidden []string
+	if !n.IsZero() {
+		db, _ := p.app.store.LineDB()
+		var err error
+		if hidden, err = whatsapp.HiddenOf(ctx, db, n); err != nil {
+			return admin.Erasure{}, err
+		}
+	}
+	return p.app.store.BeginErasure(ctx, key, n, hidden)
+}
+
+// Erase implements [admin.Erasures]. The line's store comes first: what fails after it is done again.
+func (p deskPeople) Erase(ctx context.Context, e admin.Erasure, left admin.Forgotten, by admin.Who) error {
 	db, _ := p.app.store.LineDB()
-	if err := whatsapp.Forget(ctx, db, n); err != nil {
+	if err := whatsapp.Forget(ctx, db, e.Number, e.Hidden...); err != nil {
 		return err
 	}
-	return p.app.store.Forget(ctx, n, by.Number, by.Operator)
+	return p.app.store.Erase(ctx, e, left, by)
 }
 
 // scanOf is a scan of the FHIR server in admin's words.

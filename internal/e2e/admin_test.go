@@ -203,6 +203,11 @@ func TestForgetLeavesNothing(t *testing.T) {
 			t.Parallel()
 			s := newStaff(t, engine, "62812")
 			u := s.user()
+			_, err := u.Text(t.Context(), s.account, phrase, whatsapp.Via(whatsapp.Bare)) // as long as nobody knows the number
+			require.NoError(t, err)
+			_, isLink := linkIn(s.next(u))
+			require.False(t, isLink)
+			require.Contains(t, s.holding(u.LID()), "messages")
 			br := newBrowser(t, s.b.URL())
 			br.signIn(t, s.requestLink(u))
 			s.requestLink(u)
@@ -215,6 +220,7 @@ func TestForgetLeavesNothing(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, br.session(t).StatusCode)
 			s.quiet()
 			require.Empty(t, s.holding(u.Phone()))
+			require.Empty(t, s.holding(u.LID()))
 			require.Positive(t, s.count("SELECT COUNT(*) FROM audit WHERE event = 'sign-in'"), "the audit stays and names nobody")
 			newBrowser(t, s.b.URL()).signIn(t, s.requestLink(u)) // a newcomer
 		})
