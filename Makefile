@@ -15,6 +15,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 KILLS    ?= 200
 RESTARTS ?= 50
 WORLDS   ?= 1000
+NUMBERS  ?= 1000000
 FUZZTIME ?= 30s
 DEMO_FLAGS ?=
 
@@ -55,9 +56,10 @@ bench: need-postgres ## jobs and pages a second, ratios against a bare echo bot,
 	go test -run '^$$' -bench 'Guest' -benchtime 5000x -timeout 10m ./auth
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
-torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts, RESTARTS times (50); the login by chance, WORLDS times (1000)
+torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts, RESTARTS times (50); the login by chance, WORLDS times (1000); a flood from NUMBERS (a million)
 	go test -v -count 1 -timeout 80m -run 'TestKillNothingLost|TestSupervised' ./internal/e2e -kills $(KILLS) -restarts $(RESTARTS)
 	go test -v -count 1 -timeout 80m ./internal/property -rapid.checks $(WORLDS) -rapid.steps 60
+	go test -v -count 1 -timeout 80m -run 'TestManyNumbers' ./internal/growth -numbers $(NUMBERS)
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
