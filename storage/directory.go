@@ -15,14 +15,15 @@ const (
 	lineLock    = "line.lock"
 	migrateLock = "migrate.lock"
 	stageDir    = "restoring"      // where a restore prepares what it will put in place
-	halfway     = "restoring.half" // stands while a restore moves files: what is there belongs together no more
+	halfway     = "restoring.half" // stands while a restore moves files, and says which
 )
 
 // Files are the names of the database files in a data directory of SQLite.
 func Files() []string { return []string{ownFile, lineFile} }
 
 // prepareDir makes the data directory and the database files so that nobody else can read them, and refuses a
-// directory in which somebody else could. It checks before it makes anything.
+// directory in which somebody else could. It checks before it makes anything. A restore that was killed while it moved
+// files is brought to its end.
 func prepareDir(dir string) (string, error) {
 	if dir == "" {
 		return "", errors.New("no data directory is configured")
@@ -32,6 +33,9 @@ func prepareDir(dir string) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := resumeAlone(dir); err != nil {
 		return "", err
 	}
 	if err := checkDir(dir); err != nil {
@@ -50,7 +54,7 @@ func prepareDir(dir string) (string, error) {
 	return dir, nil
 }
 
-// checkDir refuses a directory that others can reach, or that a restore has left half done.
+// checkDir refuses a directory that others can reach, or in which a restore is half done.
 func checkDir(dir string) error {
 	if err := checkModes(dir); err != nil {
 		return err

@@ -35,8 +35,9 @@ var (
 	ErrNoOpenCase = errors.New("no open case has this id")
 	// ErrNotACandidate says that the approved resource is none of the case's.
 	ErrNotACandidate = errors.New("name one of the case's resources")
-	// ErrHalfRestored says that a restore did not come to its end, so that the files do not belong together.
-	ErrHalfRestored = errors.New("a restore was interrupted here; run konsulin-bot restore again, with the same backup")
+	// ErrHalfRestored says that a restore has not come to its end, so that the files do not belong together.
+	ErrHalfRestored = errors.New("a restore is under way here, or was interrupted; the next serve brings it to its end, and so " +
+		"does konsulin-bot restore")
 	// ErrNoDatabase says that there is nothing to copy.
 	ErrNoDatabase = errors.New("there is no database here yet; the first serve or pair makes it")
 	// ErrLineLost says that this process does not own the line any more.

@@ -6,19 +6,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-// Replacement puts other files in the place of a SQLite data directory's, all of them or, after a crash, none that
-// anybody would use. It holds the line, so that no serve can run meanwhile. Close it.
+// Replacement puts other files in the place of a SQLite data directory's: all of them or none, wherever the process is
+// killed. It holds the line, so that no serve can run meanwhile. Close it.
 type Replacement struct {
 	dir    string
 	tenure *Tenure
 	now    func() time.Time
+	rename func(from, to string) error
 }
 
 // Replace begins: it makes the directory when there is none, refuses one whose line somebody owns with a [*HeldError],
-// and clears away what an interrupted restore has prepared.
+// brings a former Commit that was interrupted to its end, and clears away what else an interrupted restore has prepared.
 func Replace(dir string, now func() time.Time) (*Replacement, error) {
 	r, err := replace(dir, now)
 	if err != nil {
@@ -38,12 +40,11 @@ func replace(dir string, now func() time.Time) (*Replacement, error) {
 	if err := checkModes(dir); err != nil {
 		return nil, err
 	}
-	r := &Replacement{dir: dir, now: now, tenure: &Tenure{store: &Store{now: now}, lost: make(chan struct{})}}
+	r := &Replacement{dir: dir, now: now, rename: os.Rename, tenure: &Tenure{store: &Store{now: now}, lost: make(chan struct{})}}
 	if err := r.tenure.ownFile(dir); err != nil {
 		return nil, err
 	}
-	err = os.RemoveAll(r.Stage())
-	if err = errors.Join(err, os.Mkdir(r.Stage(), 0o700)); err != nil {
+	if err := errors.Join(resume(dir), os.RemoveAll(r.Stage()), os.Mkdir(r.Stage(), 0o700)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -52,74 +53,56 @@ func replace(dir string, now func() time.Time) (*Replacement, error) {
 // Stage is a directory inside the data directory in which the new files are prepared; Config.Dir of a store that does so.
 func (r *Replacement) Stage() string { return filepath.Join(r.dir, stageDir) }
 
-// Commit moves the named files from the stage into the data directory. What had their names before, and our own
-// database files in any case, is kept in the directory that is returned, empty when there was nothing. Until Commit
-// returns nil, [Open] refuses the data directory; a new Replacement sets it right.
+// Occupied says whether there are databases that a Commit would replace.
+func (r *Replacement) Occupied() (bool, error) {
+	for _, name := range Files() {
+		switch info, err := os.Stat(filepath.Join(r.dir, name)); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return false, err
+		case info.Size() > 0:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Commit moves our database files, and those named beside them, from the stage into the data directory. What had their
+// names before is kept in the directory that is returned, empty when there was nothing. It first writes down what it
+// will do: killed before that it has done nothing, killed after it the next [Open] or [Replace] does the rest.
 func (r *Replacement) Commit(names ...string) (kept string, err error) {
-	mark := filepath.Join(r.dir, halfway)
-	if err := writeMark(mark); err != nil {
-		return "", fmt.Errorf("replace the database: %w", err)
-	}
-	kept, err = r.move(names)
-	if err = errors.Join(err, syncDir(r.dir)); err != nil {
-		return kept, fmt.Errorf("replace the database: %w", err)
-	}
-	err = os.Remove(mark)
-	if err = errors.Join(err, syncDir(r.dir)); err != nil {
+	kept, err = r.commit(names)
+	if err != nil {
 		return kept, fmt.Errorf("replace the database: %w", err)
 	}
 	return kept, nil
 }
 
-func (r *Replacement) move(names []string) (kept string, err error) {
-	kept = filepath.Join(r.dir, "replaced-"+r.now().UTC().Format("20060102T150405.000Z"))
-	if err := os.Mkdir(kept, 0o700); err != nil {
-		return "", err
-	}
-	moved := 0
-	for _, name := range append(Files(), names...) {
-		for _, side := range []string{"", "-wal", "-shm", "-journal"} {
-			switch err := os.Rename(filepath.Join(r.dir, name+side), filepath.Join(kept, name+side)); {
-			case err == nil:
-				moved++
-			case !errors.Is(err, fs.ErrNotExist):
-				return kept, err
-			}
-		}
-	}
-	if moved == 0 {
-		if err := os.Remove(kept); err != nil {
+func (r *Replacement) commit(names []string) (kept string, err error) {
+	names = append(Files(), names...)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, name := range names {
+		if _, err := os.Lstat(filepath.Join(r.Stage(), name)); err != nil {
 			return "", err
 		}
-		kept = ""
 	}
-	for _, name := range names {
-		if err := os.Rename(filepath.Join(r.Stage(), name), filepath.Join(r.dir, name)); err != nil {
-			return kept, err
-		}
+	if err := syncDir(r.Stage()); err != nil {
+		return "", err
 	}
-	return kept, nil
+	m := move{Names: names, Kept: "replaced-" + r.now().UTC().Format("20060102T150405.000Z"), dir: r.dir, rename: r.rename}
+	if err := m.write(); err != nil {
+		return "", err
+	}
+	return m.finish()
 }
 
-// Close gives the line back and clears the stage away. It may be called more than once.
+// Close gives the line back and clears the stage away, unless a Commit that was interrupted still needs it. It may be
+// called more than once.
 func (r *Replacement) Close() error {
-	return errors.Join(os.RemoveAll(r.Stage()), r.tenure.Release())
-}
-
-func writeMark(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	_, err := os.Lstat(filepath.Join(r.dir, halfway))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = os.RemoveAll(r.Stage())
 	}
-	err = errors.Join(f.Sync(), f.Close())
-	return errors.Join(err, syncDir(filepath.Dir(path)))
-}
-
-// syncDir has the disk know which files a directory holds.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(err, r.tenure.Release())
 }

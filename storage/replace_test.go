@@ -66,29 +66,127 @@ func TestALiveServeKeepsItsFiles(t *testing.T) {
 	require.Equal(t, os.Getpid(), held.PID)
 }
 
-func TestAHalfDoneReplacementIsRefusedUntilItIsDoneAgain(t *testing.T) {
+var errPowerCut = errors.New("power cut")
+
+// replaceUntil replaces what is in dir by what knows "second", and stops, as if killed, when it would rename one more file
+// than allowed. It says whether it came to its end.
+func replaceUntil(t *testing.T, dir string, renames int) (done bool) {
+	t.Helper()
+	r, err := Replace(dir, time.Now)
+	require.NoError(t, err)
+	stage(t, r, "second")
+	require.NoError(t, os.WriteFile(filepath.Join(r.Stage(), "third"), []byte("new"), 0o600))
+	r.rename = func(from, to string) error {
+		if renames--; renames < 0 {
+			return errPowerCut
+		}
+		return os.Rename(from, to)
+	}
+	_, err = r.Commit(append(Files(), "third")...)
+	require.NoError(t, r.Close())
+	if err != nil {
+		require.ErrorIs(t, err, errPowerCut)
+	}
+	return err == nil
+}
+
+// TestKilledAnywhereARestoreLeavesTheOldOrTheNew cuts a replacement off before each of its steps. Whoever looks without
+// changing anything is told; whoever opens the database, or restores again, finds one of the two whole.
+func TestKilledAnywhereARestoreLeavesTheOldOrTheNew(t *testing.T) {
+	t.Parallel()
+	old, fresh := 0, 0
+	for step := range 100 {
+		dir := filepath.Join(t.TempDir(), "data")
+		r, err := Replace(dir, time.Now)
+		require.NoError(t, err)
+		stage(t, r, "first")
+		require.NoError(t, os.WriteFile(filepath.Join(r.Stage(), "third"), []byte("old"), 0o600))
+		_, err = r.Commit("third")
+		require.NoError(t, errors.Join(err, r.Close()))
+		if replaceUntil(t, dir, step) {
+			require.Positive(t, old)
+			require.Greater(t, fresh, 5)
+			return
+		}
+		if _, err := os.Lstat(filepath.Join(dir, halfway)); err == nil {
+			_, err := Snapshot(t.Context(), dir)
+			require.ErrorIs(t, err, ErrHalfRestored)
+			_, err = Inspect(t.Context(), Config{Engine: SQLite, Dir: dir})
+			require.ErrorIs(t, err, ErrHalfRestored)
+			if step%2 == 0 { // somebody restores again, and stops before the end
+				r, err := Replace(dir, time.Now)
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+			}
+		}
+		switch first, second := senders(t, dir, "first"), senders(t, dir, "second"); {
+		case first == 1 && second == 0:
+			old++
+			require.Zero(t, fresh, "old after a step after which it was new")
+			requireFile(t, filepath.Join(dir, "third"), "old")
+		default:
+			require.Equal(t, [2]int{0, 1}, [2]int{first, second}, "step %d", step)
+			fresh++
+			requireFile(t, filepath.Join(dir, "third"), "new")
+			require.Len(t, keptIn(t, dir, ownFile), 1, "the former database is kept, in one place")
+			require.Len(t, keptIn(t, dir, "third"), 1)
+		}
+		require.NoDirExists(t, filepath.Join(dir, stageDir), "step %d", step)
+	}
+	require.Fail(t, "it never came to its end")
+}
+
+func requireFile(t *testing.T, path, holds string) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, holds, string(raw))
+}
+
+func keptIn(t *testing.T, dir, name string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "replaced-*", name))
+	require.NoError(t, err)
+	return found
+}
+
+func TestAMarkThatSaysNothingIsRefusedUntilSomebodyRestores(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	r, err := Replace(dir, time.Now)
 	require.NoError(t, err)
 	stage(t, r, "first")
-	_, err = r.Commit(append(Files(), "missing")...)
-	require.Error(t, err, "as if killed between two files")
+	_, err = r.Commit("absent")
+	require.ErrorIs(t, err, os.ErrNotExist, "what is not in the stage is missed before anything is moved")
+	require.NoFileExists(t, filepath.Join(dir, halfway))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, halfway), nil, 0o600))
 	require.NoError(t, r.Close())
-	for _, look := range []func() error{
-		func() error { _, err := Open(t.Context(), Config{Engine: SQLite, Dir: dir}); return err },
-		func() error { _, err := Snapshot(t.Context(), dir); return err },
-		func() error { _, err := Inspect(t.Context(), Config{Engine: SQLite, Dir: dir}); return err },
-	} {
-		require.ErrorIs(t, look(), ErrHalfRestored)
-	}
+	_, err = Open(t.Context(), Config{Engine: SQLite, Dir: dir})
+	require.ErrorIs(t, err, ErrHalfRestored)
 	r, err = Replace(dir, time.Now)
 	require.NoError(t, err)
 	stage(t, r, "again")
-	_, err = r.Commit(Files()...)
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
+	_, err = r.Commit()
+	require.NoError(t, errors.Join(err, r.Close()))
 	require.Equal(t, 1, senders(t, dir, "again"))
+}
+
+func TestNobodyFinishesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	r, err := Replace(dir, time.Now)
+	require.NoError(t, err)
+	stage(t, r, "first")
+	r.rename = func(from, to string) error {
+		if filepath.Base(to) == ownFile { // the mark stands, and the lock is held
+			_, err := Open(t.Context(), Config{Engine: SQLite, Dir: dir})
+			require.ErrorIs(t, err, ErrHalfRestored)
+		}
+		return os.Rename(from, to)
+	}
+	_, err = r.Commit()
+	require.NoError(t, errors.Join(err, r.Close()))
+	require.Equal(t, 1, senders(t, dir, "first"))
 }
 
 // TestACopyGoesOnWithoutItsUnsentReplies: what the chat waited for is over, what follows a sign-in is done again.

@@ -41,7 +41,7 @@ empty_root() {
 	kill -TERM "$pid"
 	wait "$pid" || fail "serve does not end cleanly in an empty root: $(tail -n 5 "$work/log")"
 	pid=
-	inside restore /backup.tar
+	inside restore --replace /backup.tar
 	[ "$(TZ=Asia/Jakarta inside audit)" != "$(TZ=UTC inside audit)" ] || fail "there are no time zones in the binary"
 	go version -m "$binary" | grep -q x509roots/fallback || fail "there are no certificate authorities in the binary"
 }

@@ -74,17 +74,18 @@ func printBackup(out io.Writer, v app.BackupView) error {
 }
 
 func newRestore(load loader) *cobra.Command {
-	var asJSON, inPlace, withoutKey bool
+	var asJSON, inPlace bool
+	var opt app.RestoreOptions
 	cmd := &cobra.Command{
 		Use:   "restore <file|->",
 		Short: "Put a backup in the place of the data, and make it fit to go on from",
-		Long: "Checks the backup, then puts it in the place of what is in storage.dir, which is kept beside it. It refuses while a " +
-			"serve runs there, and may be repeated.\nMake sure that the bot which was backed up never starts again: WhatsApp " +
+		Long: "Checks the backup, then puts it into storage.dir. It refuses while a serve runs there, and when there is data already: " +
+			"with --replace that is kept beside the new.\nIt may be repeated. Interrupted, it leaves the old data or the new.\nMake sure that the bot which was backed up never starts again: WhatsApp " +
 			"lets one of them speak.\n\n" +
 			"What the chat was waiting for when the copy was made is not sent: those people tap again. Links that were sent " +
 			"after it do not open any more.\n\n" +
 			"--in-place does only what must follow when the database was restored by other means (pg_restore, a snapshot of the disk).",
-		Example: "  konsulin-bot restore konsulin.tar\n  age -d konsulin.tar.age | konsulin-bot restore -\n  konsulin-bot restore --in-place",
+		Example: "  konsulin-bot restore konsulin.tar\n  age -d konsulin.tar.age | konsulin-bot restore --replace -\n  konsulin-bot restore --in-place",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if inPlace && len(args) == 0 {
 				return nil
@@ -103,7 +104,7 @@ func newRestore(load loader) *cobra.Command {
 			if inPlace {
 				v, err = app.RestoreInPlace(cmd.Context(), cfg, nil)
 			} else {
-				v, err = restoreFrom(cmd, cfg, args[0], withoutKey)
+				v, err = restoreFrom(cmd, cfg, args[0], opt)
 			}
 			if err != nil {
 				return err
@@ -116,21 +117,22 @@ func newRestore(load loader) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for a script")
 	cmd.Flags().BoolVar(&inPlace, "in-place", false, "the database is restored already: only make it fit to go on from")
-	cmd.Flags().BoolVar(&withoutKey, "without-key", false, "although the sealing key is lost for good")
+	cmd.Flags().BoolVar(&opt.Replace, "replace", false, "although there is data already; it is kept beside the new")
+	cmd.Flags().BoolVar(&opt.WithoutKey, "without-key", false, "although the sealing key is lost for good")
 	return cmd
 }
 
-func restoreFrom(cmd *cobra.Command, cfg app.Config, path string, withoutKey bool) (v app.RestoreView, err error) {
-	from := cmd.InOrStdin()
+func restoreFrom(cmd *cobra.Command, cfg app.Config, path string, opt app.RestoreOptions) (v app.RestoreView, err error) {
+	opt.From = cmd.InOrStdin()
 	if path != pipe {
 		f, err := os.Open(path)
 		if err != nil {
 			return v, err
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		from = f
+		opt.From = f
 	}
-	return app.Restore(cmd.Context(), cfg, app.RestoreOptions{From: from, WithoutKey: withoutKey})
+	return app.Restore(cmd.Context(), cfg, opt)
 }
 
 func printRestore(out io.Writer, v app.RestoreView) error {

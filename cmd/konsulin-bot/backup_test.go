@@ -36,11 +36,14 @@ func TestABackupIsRestored(t *testing.T) {
 	require.ErrorAs(t, err, &held)
 	require.NoError(t, tenure.Release())
 
-	require.Contains(t, d.run(t, "restore", file), "replaced-")
+	_, code, err = execute(t, "restore", file, "-c", d.config)
+	require.ErrorContains(t, err, "--replace")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, d.run(t, "restore", "--replace", file), "replaced-")
 	require.Contains(t, d.run(t, "jobs", "explain", "1"), "the server refuses it")
 	require.EqualValues(t, 1, id)
 	var v struct{ Kept string }
-	require.NoError(t, json.Unmarshal([]byte(d.run(t, "restore", file, "--json")), &v))
+	require.NoError(t, json.Unmarshal([]byte(d.run(t, "restore", "--replace", file, "--json")), &v))
 	require.DirExists(t, v.Kept)
 	require.Contains(t, d.run(t, "restore", "--in-place"), "replies that are not sent: 0")
 	require.Contains(t, d.run(t, "audit", "--event", storage.EventRestored), "replies not sent")
@@ -57,9 +60,9 @@ func TestWhatIsNoBackupReplacesNothing(t *testing.T) {
 		code int
 		says string
 	}{
-		"not a backup":      {[]string{"restore", bad}, exitFailed, "not a backup"},
+		"not a backup":      {[]string{"restore", "--replace", bad}, exitFailed, "not a backup"},
 		"no file":           {[]string{"restore"}, exitUsage, "the file to read"},
-		"absent":            {[]string{"restore", bad + "x"}, exitFailed, "no such file"},
+		"absent":            {[]string{"restore", "--replace", bad + "x"}, exitFailed, "no such file"},
 		"both ways":         {[]string{"restore", "--in-place", bad}, exitUsage, "takes no file"},
 		"backup to nothing": {[]string{"backup"}, exitUsage, "the file to write"},
 		"no directory":      {[]string{"backup", filepath.Join(bad, "x")}, exitFailed, "make the file"},

@@ -48,12 +48,21 @@ func newRoot(p process) *cobra.Command {
 	return root
 }
 
-// wantSubcommand has commands that only hold others show their help, and refuse a name that is none of theirs.
+// wantSubcommand has commands that only hold others show their help, and refuse a name that is none of theirs. Wrong
+// arguments of any command, also of those that the library brings, are mistakes of usage.
 func wantSubcommand(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		wantSubcommand(sub)
 	}
 	if cmd.Runnable() {
+		if check := cmd.Args; check != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageError{err}
+				}
+				return nil
+			}
+		}
 		return
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

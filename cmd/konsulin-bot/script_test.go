@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,19 +13,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	records "github.com/konsulin-care/konsulin-bot/fhir"
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/sandbox/fhir"
 	"github.com/konsulin-care/konsulin-bot/sandbox/omnichannel"
 	"github.com/konsulin-care/konsulin-bot/sandbox/supertokens"
 	"github.com/konsulin-care/konsulin-bot/sandbox/whatsapp"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
@@ -51,26 +54,14 @@ var line = sync.OnceValues(func() (*whatsapp.Server, error) { return whatsapp.Ne
 // accountKey is where a script's world keeps its WhatsApp account.
 type accountKey struct{}
 
-// TestScripts runs every subcommand as a process of its own, as a shell would: one script each, with its successes and
-// its failures.
+// TestScripts runs every subcommand as a process of its own, as a shell would.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	covered := map[string]bool{}
-	files, err := filepath.Glob("testdata/script/*.txtar")
-	require.NoError(t, err)
-	for _, f := range files {
-		covered[strings.TrimSuffix(filepath.Base(f), ".txtar")] = true
-	}
-	for _, c := range newRoot(process{}).Commands() {
-		if c.Name() != "help" {
-			require.True(t, covered[c.Name()], "a script for %s", c.Name())
-		}
-	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, Setup: surround,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pair-by-code": pairByCode, "pair-interrupted": pairInterrupted, "await-alive": await(), "await-ready": await("--ready"),
-			"dead-job": deadJob,
+			"dead-job": deadJob, "open-case": openCase, "exits": exits, "json": printedJSON,
 		},
 	})
 }
@@ -190,6 +181,94 @@ func layAside(ctx context.Context, store *storage.Store, key, reason string) err
 		return fmt.Errorf("lease the job: %w", err)
 	}
 	return store.SettleJobs(ctx, []jobs.Settlement{{ID: taken[0].ID, Owner: "script", Outcome: jobs.Dead, At: now, Reason: reason}})
+}
+
+// openCase leaves a question in the script's database: open-case <user> <candidate>...
+func openCase(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: open-case user candidate...")
+	}
+	number, err := phone.Parse("+6281234567890")
+	ts.Check(err)
+	store, err := storage.Open(context.Background(), storage.Config{Engine: storage.SQLite, Dir: ts.Getenv("KONSULIN_STORAGE_DIR")})
+	ts.Check(err)
+	_, err = store.OpenCase(context.Background(), records.Case{UserID: args[0], Number: number, Resource: "Patient",
+		Why: records.Ambiguous, Candidates: args[1:]})
+	ts.Check(errors.Join(err, store.Close()))
+}
+
+// exits runs a command that must end with an exit code: exits <code> <command>...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits code command...")
+	}
+	code := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("%s ended with %d, not with %s", strings.Join(args[1:], " "), code, args[0])
+	}
+	if code != 0 && !strings.HasPrefix(ts.ReadFile("stderr"), "konsulin-bot: ") {
+		ts.Fatalf("the reason is not said as konsulin-bot's")
+	}
+}
+
+// printedJSON reads what was just printed as JSON, one document or several, and compares what it says:
+// json <stdout|stderr> <document>.<path>=<value>... A path goes through keys and indexes; "len" is the length of what
+// it has come to.
+func printedJSON(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: json stdout|stderr path=value...")
+	}
+	all := []any{}
+	for d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0]))); ; {
+		var v any
+		err := d.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ts.Check(err)
+		all = append(all, v)
+	}
+	for _, want := range args[1:] {
+		path, value, _ := strings.Cut(want, "=")
+		got, err := follow(all, strings.Split(path, "."))
+		ts.Check(err)
+		if fmt.Sprint(got) != value {
+			ts.Fatalf("%s is %v, not %s", path, got, value)
+		}
+	}
+}
+
+// follow goes along a path into what JSON was read into.
+func follow(v any, path []string) (any, error) {
+	for _, step := range path {
+		switch at := v.(type) {
+		case map[string]any:
+			next, there := at[step]
+			if !there {
+				return nil, fmt.Errorf("there is no %s", step)
+			}
+			v = next
+		case []any:
+			if step == "len" {
+				return len(at), nil
+			}
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(at) {
+				return nil, fmt.Errorf("there is no %s among %d", step, len(at))
+			}
+			v = at[i]
+		default:
+			return nil, fmt.Errorf("%s asked of %T", step, v)
+		}
+	}
+	return v, nil
 }
 
 func freeAddress() string {

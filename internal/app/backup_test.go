@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,7 +38,7 @@ func copyOf(t *testing.T, cfg Config) ([]byte, BackupView) {
 }
 
 func restore(cfg Config, raw []byte) error {
-	_, err := Restore(context.Background(), cfg, RestoreOptions{From: bytes.NewReader(raw)})
+	_, err := Restore(context.Background(), cfg, RestoreOptions{From: bytes.NewReader(raw), Replace: true})
 	return err
 }
 
@@ -86,17 +87,64 @@ func TestTheKeyGoesWithTheBackupOrStaysApart(t *testing.T) {
 	require.ErrorIs(t, starts(t, lost), storage.ErrOtherKey, "serve says what to do")
 }
 
-func TestABackupOfANewerBinaryIsRefused(t *testing.T) {
-	cfg := served(t)
-	c, err := storage.Snapshot(t.Context(), cfg.Storage.Dir)
+// newer is a backup whose database a newer binary has migrated.
+func newer(t *testing.T) []byte {
+	t.Helper()
+	c, err := storage.Snapshot(t.Context(), served(t).Storage.Dir)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	setSchema(t, filepath.Join(c.Dir, "konsulin.db"), 99)
 	_, err = backup.Write(&b, backup.Manifest{Made: time.Now()}, c.Dir, storage.Files()...)
 	require.NoError(t, errors.Join(err, c.Close()))
-	fresh := bare(t)
-	require.ErrorIs(t, restore(fresh, b.Bytes()), storage.ErrNewer)
-	require.NoError(t, starts(t, fresh), "nothing was put in place")
+	return b.Bytes()
+}
+
+// contents are the files of a data directory, without the lock that everybody may take.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "line.lock" {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all[path] = string(raw)
+		return err
+	}))
+	return all
+}
+
+// TestARefusedBackupLeavesTheDataAsItWas: whatever is wrong with it, the reason is said and not a byte is changed.
+func TestARefusedBackupLeavesTheDataAsItWas(t *testing.T) {
+	raw, _ := copyOf(t, served(t))
+	flipped := bytes.Clone(raw)
+	flipped[len(flipped)/2] ^= 1
+	for name, c := range map[string]struct {
+		from  []byte
+		alone bool // without leave to replace
+		want  error
+	}{
+		"empty":           {from: nil, want: backup.ErrNotABackup},
+		"another file":    {from: bytes.Repeat([]byte("x"), 4096), want: backup.ErrNotABackup},
+		"cut off":         {from: raw[:len(raw)/2], want: backup.ErrDamaged},
+		"a flipped bit":   {from: flipped, want: backup.ErrDamaged},
+		"of a newer form": {from: bytes.Replace(raw, []byte(`"format": 1`), []byte(`"format": 2`), 1), want: backup.ErrNewer},
+		"of newer tables": {from: newer(t), want: storage.ErrNewer},
+		"not asked for":   {from: raw, alone: true, want: ErrOccupied},
+	} {
+		cfg := served(t)
+		before := contents(t, cfg.Storage.Dir)
+		_, err := Restore(t.Context(), cfg, RestoreOptions{From: bytes.NewReader(c.from), Replace: !c.alone})
+		require.ErrorIs(t, err, c.want, name)
+		require.Equal(t, before, contents(t, cfg.Storage.Dir), name)
+		require.NoError(t, starts(t, cfg), name)
+
+		empty := bare(t)
+		if !c.alone {
+			require.ErrorIs(t, restore(empty, c.from), c.want, name)
+			require.NoError(t, starts(t, empty), "%s: nothing was put in place", name)
+		}
+	}
 }
 
 func TestPostgreSQLIsBackedUpByItsOwnTools(t *testing.T) {

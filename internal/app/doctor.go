@@ -135,7 +135,7 @@ func (c *checkUp) database(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{doctor.Broken("do what the finding says, then run doctor again", "%s", err)}
 	case s.Damage != "":
-		return []Finding{doctor.Broken("stop serve, then: konsulin-bot restore <backup>", "damaged: %s", s.Damage)}
+		return []Finding{doctor.Broken("stop serve, then: konsulin-bot restore --replace <backup>", "damaged: %s", s.Damage)}
 	case s.TooNew() != nil:
 		return []Finding{doctor.Broken("start the newer binary, or restore the backup made before it ran",
 			"it belongs to a newer version (schema %d, this binary knows up to %d)", s.Schema, s.Known)}

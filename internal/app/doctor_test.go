@@ -257,7 +257,7 @@ func TestDoctorOnABrokenDatabaseLineAndService(t *testing.T) {
 				}
 				require.NoError(t, os.WriteFile(path, raw, 0o600))
 			}},
-		"half restored": {area: "database", level: doctor.Fail, says: "restore again", do: "finding", also: []string{"line", "service"},
+		"half restored": {area: "database", level: doctor.Fail, says: "a restore is under way", do: "finding", also: []string{"line", "service"},
 			breaks: func(t *testing.T, p *patient) {
 				require.NoError(t, os.WriteFile(filepath.Join(p.cfg.Storage.Dir, "restoring.half"), nil, 0o600))
 			}},

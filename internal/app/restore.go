@@ -17,8 +17,10 @@ import (
 	"github.com/konsulin-care/konsulin-bot/storage"
 )
 
-// Errors about the key of a backup.
+// Why a backup is not restored.
 var (
+	// ErrOccupied says that a restore would replace data and that nobody has said that it may.
+	ErrOccupied   = errors.New("there is data already; to put the backup in its place, add --replace (what is there is kept beside it)")
 	ErrKeyMissing = errors.New("the backup does not hold the sealing key, because it was kept apart (auth.seal_key_file): " +
 		"put the key there first; if it is lost for good, restore with --without-key and start once with serve --new-seal-key")
 	ErrKeyElsewhere = errors.New("the sealing key at auth.seal_key_file is not the one that belongs to this backup: bring the " +
@@ -28,6 +30,7 @@ var (
 // RestoreOptions say what is restored.
 type RestoreOptions struct {
 	From       io.Reader        // the backup
+	Replace    bool             // although there is data
 	WithoutKey bool             // although the sealing key is lost
 	Now        func() time.Time // nil: the system's clock
 }
@@ -40,9 +43,9 @@ type RestoreView struct {
 	Kept   string    `json:"kept,omitempty"` // where the former files are
 }
 
-// Restore puts a backup in the place of the data directory's files. It refuses a directory on which a serve runs, and a
-// backup that is not whole or was made by a newer binary; until everything is checked nothing is replaced. What was
-// there is kept. It may be repeated, also after it was interrupted.
+// Restore puts a backup in the place of the data directory's files. It refuses a directory on which a serve runs, one
+// with data unless told to replace it, and a backup that is not whole or was made by a newer binary; until everything is
+// checked nothing is replaced. What was there is kept. It may be repeated. Interrupted, it leaves the old or the new.
 func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (v RestoreView, err error) {
 	if cfg.Storage.Engine != storage.SQLite {
 		return v, errors.New("storage.engine is postgres: restore the database with PostgreSQL's own tools, such as pg_restore, " +
@@ -56,6 +59,12 @@ func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (v RestoreView
 		return v, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	switch occupied, err := r.Occupied(); {
+	case err != nil:
+		return v, err
+	case occupied && !opt.Replace:
+		return v, fmt.Errorf("%s: %w", cfg.Storage.Dir, ErrOccupied)
+	}
 	m, err := backup.Read(opt.From, r.Stage())
 	if err != nil {
 		return v, err

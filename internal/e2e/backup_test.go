@@ -125,7 +125,7 @@ func (w *world) restore(file string) app.RestoreView {
 	in, err := os.Open(file)
 	require.NoError(w.t, err)
 	defer func() { require.NoError(w.t, in.Close()) }()
-	v, err := app.Restore(w.t.Context(), w.cfg, app.RestoreOptions{From: in})
+	v, err := app.Restore(w.t.Context(), w.cfg, app.RestoreOptions{From: in, Replace: true})
 	require.NoError(w.t, err)
 	return v
 }
