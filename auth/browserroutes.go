@@ -91,6 +91,11 @@ func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
 		s.turnAway(BeginLogin, turnedMalformed)
 		return
 	}
+	if reason, wait := s.lineDown(); reason != "" {
+		s.turnAway(BeginLogin, turnedLine)
+		noLine(w, reason, wait)
+		return
+	}
 	a, err := s.StartAttempt(w, r, in.ReturnPath)
 	switch {
 	case errors.Is(err, ErrBusy):
@@ -108,6 +113,27 @@ func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
 		ExpiresIn   int    `json:"expires_in"` // seconds
 		DesktopCode bool   `json:"desktop_code,omitempty"`
 	}{"OK", a.Reference, a.Text, s.chatLink(a.Text), int(a.Expires.Seconds()), a.DesktopCode})
+}
+
+func (s *Service) lineDown() (reason string, wait time.Duration) {
+	if s.cfg.LineDown == nil {
+		return "", 0
+	}
+	return s.cfg.LineDown()
+}
+
+// lineWait is when to ask again where nobody knows how long the line is down.
+const lineWait = time.Minute
+
+// noLine answers that writing to the bot is of no use now, in a way that front ends can tell from other troubles.
+func noLine(w http.ResponseWriter, reason string, wait time.Duration) {
+	if wait <= 0 {
+		wait = lineWait
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	writeJSON(w, http.StatusServiceUnavailable, map[string]string{
+		"status": "LINE_DOWN", "reason": reason, "message": "Logging in with WhatsApp is not possible right now.",
+	})
 }
 
 // showAttempt answers GET /login/attempt: a state and nothing else, because whoever began the login may not be the one

@@ -69,7 +69,11 @@ type Config struct {
 	TurnedAway func(route, reason string)
 	// GuestRecords counts what a guest has done, by kind of record. nil: not known.
 	GuestRecords func(ctx context.Context, guestID string) (map[string]int, error)
-	ClaimWait    time.Duration // how long an answer waits for the claim of a guest's records
+	// LineDown says why nobody who writes to the bot would be answered now, and how long that lasts (0: not known); an empty
+	// reason: they are. While it says so no login begins through the API; links that people have go on working. It must not
+	// block. nil: they always are.
+	LineDown  func() (reason string, wait time.Duration)
+	ClaimWait time.Duration // how long an answer waits for the claim of a guest's records
 
 	Wake func() // called after jobs were added; nil: nobody needs waking
 	// Await is called when a sign-in is recorded and its session made, before the browser is answered: it may wait a

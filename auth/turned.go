@@ -8,6 +8,7 @@ const (
 	turnedClient      = "client"      // one client began more than one may
 	turnedEverybody   = "everybody"   // all together began more than all may
 	turnedMalformed   = "malformed"   // the body or the method is not what the route takes
+	turnedLine        = "line"        // nobody who writes to the bot would be answered now
 	turnedUnavailable = "unavailable" // the database or the core did not answer: nothing was begun
 )
 
@@ -60,5 +61,5 @@ func TurnedRoutes() []string {
 
 // TurnedReasons are the reasons of [Config.TurnedAway].
 func TurnedReasons() []string {
-	return []string{turnedFlood, turnedClient, turnedEverybody, turnedMalformed, turnedUnavailable}
+	return []string{turnedFlood, turnedClient, turnedEverybody, turnedMalformed, turnedLine, turnedUnavailable}
 }

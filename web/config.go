@@ -30,6 +30,10 @@ type Config struct {
 	SupportURL string       // http(s), mailto or tel; where a person helps; empty: the pages promise no such help
 	HomeURL    string       // http(s) or a path: "continue" on the signed-in page, "not now" on the login page; may be empty
 
+	// LineDown says why nobody who writes to the bot would be answered now, and how long that lasts (0: not known); an empty
+	// reason: they are. The login page then says so and sends nobody into the chat. It must not block. nil: they always are.
+	LineDown func() (reason string, wait time.Duration)
+
 	// Patience is the longest that Sessions takes over one request, which may be several calls to a slow core. The
 	// pages wait a little longer, and the server of [Server.HTTPServer] longer than that; at least 20 s.
 	Patience time.Duration

@@ -49,6 +49,10 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, status int, n
 	}
 	v.Chat, v.Phrase = chatURL(s.cfg.ChatURL, s.cfg.BotNumber, attempt.Text), attempt.Text
 	v.Desktop = !onPhone(r)
+	if down, wait := s.lineDown(); down {
+		v.Chat, v.LineDown, v.LineWait = "", true, wait
+		w.Header().Set("Cache-Control", "no-store")
+	}
 	v.Watched, v.Received = attempt.Reference != "", attempt.State == attemptReceived
 	v.Wakeful = attempt.Expires.Milliseconds()
 	v.DesktopCode, v.Code = attempt.DesktopCode && attempt.Reference != "" && v.Desktop, form
@@ -60,6 +64,22 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, status int, n
 	}
 	w.Header().Add("Vary", "User-Agent, Sec-CH-UA-Mobile")
 	s.render(w, r, status, v)
+}
+
+// lineDown says whether a message to the bot would get no answer now, and for how many minutes; 0: not known. A browser that
+// has begun a login goes on with it: its link may have been sent before.
+func (s *Server) lineDown() (down bool, wait int) {
+	if s.cfg.LineDown == nil {
+		return false, 0
+	}
+	reason, left := s.cfg.LineDown()
+	if reason == "" {
+		return false, 0
+	}
+	if left <= 0 {
+		return true, 0
+	}
+	return true, minutes(left)
 }
 
 // attemptReceived is the state of an attempt whose message has arrived.

@@ -55,6 +55,8 @@ type view struct {
 	Phrase      string // login: the message
 	QR          qr     // login: of Chat, for computers
 	Desktop     bool   // login: WhatsApp is probably on another device
+	LineDown    bool   // login: nobody who writes would be answered now
+	LineWait    int    // login: minutes until that may end; 0: not known
 	Watched     bool   // login: the page can learn that the message has arrived
 	Received    bool   // login: it has
 	Wakeful     int64  // login: milliseconds for which that can be learned

@@ -53,6 +53,27 @@ func (w *lineWatch) status() whatsapp.Status {
 	}
 }
 
+// lineGrace is how long a line that reconnects counts as working: what is written meanwhile is answered a little later.
+const lineGrace = 30 * time.Second
+
+// down says why a message to the bot would get no answer now, in the words of /readyz, and how long that lasts (0: not
+// known); empty: it would get one. A process that stands by does not know, and says that it would.
+func (w *lineWatch) down() (reason string, wait time.Duration) {
+	w.mu.Lock()
+	standingBy := w.client == nil && w.other != nil
+	w.mu.Unlock()
+	s := w.status()
+	switch {
+	case standingBy, s.State == whatsapp.Connected, s.State == whatsapp.Degraded:
+		return "", 0
+	case s.State == whatsapp.Connecting && w.now().Sub(s.Since) < lineGrace:
+		return "", 0
+	case s.Until.IsZero():
+		return string(s.State), 0
+	}
+	return string(s.State), max(0, s.Until.Sub(w.now()))
+}
+
 // ready is the check of /readyz. A process that stands by is ready: it serves pages, and the line has an owner.
 func (w *lineWatch) ready(context.Context) error {
 	w.mu.Lock()

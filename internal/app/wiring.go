@@ -67,7 +67,7 @@ func authConfig(a *App) auth.Config {
 		Reference: a.cfg.Login.Reference, DesktopCode: a.cfg.Login.DesktopCode,
 		Admission: newAdmission(a), TurnedAway: a.metrics.TurnedAway,
 		AllowedOrigins: cfg.AllowedOrigins, Client: a.clients.Of, GuestRecords: a.guestRecords(), ClaimWait: a.claimWait(),
-		Measure: a.measure(systemCore), Events: a.metrics,
+		Measure: a.measure(systemCore), Events: a.metrics, LineDown: a.watch.down,
 		Await: func(ctx context.Context, userID string) { a.after.awaitPatient(ctx, userID, a.cfg.FHIR.WaitForPatient) },
 	}
 }
@@ -203,6 +203,7 @@ func webConfig(a *App) web.Config {
 		TrustedOrigins: append([]string{a.cfg.Auth.WebsiteDomain}, a.cfg.Auth.AllowedOrigins...),
 		HTTPS:          strings.HasPrefix(a.cfg.Auth.APIDomain, "https://"),
 		HealthOnly:     a.cfg.Auth.elsewhere(),
+		LineDown:       a.watch.down,
 		Alive:          a.vitals.watch.Check,
 		Now:            a.opt.Now, Log: a.logOf("web"), Version: a.opt.Version,
 	}

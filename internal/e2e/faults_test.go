@@ -183,11 +183,25 @@ func TestLineStates(t *testing.T) {
 			require.Contains(t, b.Log(), c.says)
 			live := newBrowser(t, b.URL()).do(t, http.MethodGet, "/livez", nil)
 			require.Equal(t, http.StatusOK, live.StatusCode, "alive, and not ready")
+			sendsNobodyIntoTheChat(t, b.URL(), c.says)
 			core.down(false)
 			require.Never(t, func() bool { return u.Raw() > 1 }, 3*time.Second, 50*time.Millisecond, "the answer is not sent")
 			require.Equal(t, 1, w.count(`SELECT COUNT(*) FROM jobs WHERE state IN ('ready', 'running')`), "and not forgotten")
 		})
 	}
+}
+
+// sendsNobodyIntoTheChat checks what browsers hear of a line that is down.
+func sendsNobodyIntoTheChat(t *testing.T, base, reason string) {
+	b := newBrowser(t, base)
+	page := b.do(t, http.MethodGet, "/auth?lang=en", nil)
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	require.Contains(t, page.Text, "not possible right now")
+	require.NotContains(t, page.Text, "?text=")
+	start := b.do(t, http.MethodPost, "/auth/login/start", struct{}{}, "Origin", base, "Sec-Fetch-Site", "same-origin")
+	require.Equal(t, http.StatusServiceUnavailable, start.StatusCode)
+	require.Contains(t, start.Text, `"reason":"`+reason+`"`)
+	require.NotEmpty(t, start.Header.Get("Retry-After"))
 }
 
 // TestDatabaseBusy holds one of the bot's databases locked, longer than it waits for it, while a request arrives.

@@ -1,3 +1,5 @@
+import { fields } from "./json.js";
+
 /** How one call to the API ended when it did not end well. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -8,6 +10,8 @@ export class ApiError extends Error {
     readonly status: number,
     /** After how many milliseconds the API wants to be asked again; undefined when it did not say. */
     readonly retryAfter?: number,
+    /** What the API calls the trouble, such as "LINE_DOWN"; undefined when it has no name for it. */
+    readonly trouble?: string,
   ) {
     super(message);
   }
@@ -70,7 +74,7 @@ export class Api {
 }
 
 async function read(name: string, response: Response): Promise<Answer> {
-  if (!response.ok) throw refused(name, response);
+  if (!response.ok) throw refused(name, response, await troubleOf(response));
   const text = await response.text();
   if (text === "") return { status: response.status, body: undefined };
   try {
@@ -80,8 +84,18 @@ async function read(name: string, response: Response): Promise<Answer> {
   }
 }
 
-function refused(name: string, response: Response): ApiError {
+/** The name that the body of an error gives it. */
+async function troubleOf(response: Response): Promise<string | undefined> {
+  try {
+    const name = fields(await response.json())["status"];
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(name: string, response: Response, trouble?: string): ApiError {
   const seconds = Number(response.headers.get("retry-after"));
   const after = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
-  return new ApiError(`${name}: ${String(response.status)}`, response.status, after);
+  return new ApiError(`${name}: ${String(response.status)}`, response.status, after, trouble);
 }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type MouseEvent, type ReactElement } from "react";
+import { ApiError } from "./api.js";
 import { CodeForm } from "./codeform.js";
 import type { AttemptState, Login, StartedLogin } from "./login.js";
 import { Styles } from "./styles.js";
@@ -25,7 +26,7 @@ export interface WhatsAppButtonProps {
 export function WhatsAppButton(props: WhatsAppButtonProps): ReactElement {
   const { login, returnPath, language, texts: own, pollEvery = 3000, isSignedIn, onSignedIn } = props;
   const texts = useMemo(() => textsFor(language, own), [language, own]);
-  const { started, trouble, busy, begin } = useStart(login, returnPath);
+  const { started, trouble, lineDown, busy, begin } = useStart(login, returnPath);
   const [opened, setOpened] = useState(false);
   const state = usePolling(login, opened ? started : undefined, pollEvery);
   useReturn(opened, isSignedIn, onSignedIn);
@@ -42,6 +43,15 @@ export function WhatsAppButton(props: WhatsAppButtonProps): ReactElement {
       open(fresh.url);
     });
   };
+  if (lineDown) {
+    return (
+      <div data-konsulin="block">
+        <Styles />
+        <p data-konsulin="alert" role="alert">{texts.lineDown}</p>
+        <button data-konsulin="button primary" type="button" aria-disabled={busy} onClick={() => void begin()}>{texts.tryAgain}</button>
+      </div>
+    );
+  }
   return (
     <div data-konsulin="block">
       <Styles />
@@ -74,6 +84,8 @@ interface Start {
   started: StartedLogin | undefined;
   /** A press came to nothing. That the login could not begin unasked is no news for anybody. */
   trouble: boolean;
+  /** Nobody who writes to the bot would be answered now. */
+  lineDown: boolean;
   busy: boolean;
   begin: () => Promise<StartedLogin | undefined>;
 }
@@ -81,12 +93,15 @@ interface Start {
 function useStart(login: Login, returnPath: string | undefined): Start {
   const [started, setStarted] = useState<StartedLogin>();
   const [trouble, setTrouble] = useState(false);
+  const [downFor, setDownFor] = useState<number>();
   const running = useRef<Promise<StartedLogin | undefined>>(undefined);
   const [busy, setBusy] = useState(false);
 
   useEffect(() => {
     const abort = new AbortController();
-    login.start(returnPath, abort.signal).then(setStarted, () => undefined);
+    login.start(returnPath, abort.signal).then(setStarted, (error: unknown) => {
+      if (!abort.signal.aborted) setDownFor(lineWait(error));
+    });
     return () => abort.abort();
   }, [login, returnPath]);
 
@@ -97,9 +112,12 @@ function useStart(login: Login, returnPath: string | undefined): Start {
       try {
         const fresh = await login.start(returnPath);
         setStarted(fresh);
+        setDownFor(undefined);
         return fresh;
-      } catch {
-        setTrouble(true);
+      } catch (error) {
+        const wait = lineWait(error);
+        setDownFor(wait);
+        setTrouble(wait === undefined);
         return undefined;
       } finally {
         setBusy(false);
@@ -108,7 +126,22 @@ function useStart(login: Login, returnPath: string | undefined): Start {
     })();
     return running.current;
   }, [login, returnPath]);
-  return { started, trouble, busy, begin };
+
+  // It comes back by itself.
+  useEffect(() => {
+    if (downFor === undefined) return;
+    const timer = setInterval(() => {
+      if (!document.hidden) void begin();
+    }, downFor);
+    return () => clearInterval(timer);
+  }, [downFor, begin]);
+  return { started, trouble, lineDown: downFor !== undefined, busy, begin };
+}
+
+/** After how many milliseconds the API may be asked again whether the bot's line works; undefined: that is not the trouble. */
+function lineWait(error: unknown): number | undefined {
+  if (!(error instanceof ApiError) || error.trouble !== "LINE_DOWN") return undefined;
+  return Math.min(Math.max(error.retryAfter ?? 0, 1_000), 60_000);
 }
 
 /** Asks how far a login is, until the message came or the login is over. */

@@ -72,6 +72,34 @@ test("an API that was away is asked again by the press, and a second failure is 
   expect(screen.queryByRole("alert")).toBeNull();
 });
 
+test("a line that is down is said, nobody is sent into the chat, and it comes back", async () => {
+  let down = true;
+  api.on("POST /login/start", () =>
+    down ? json({ status: "LINE_DOWN", reason: "banned" }, 503, { "retry-after": "3600" }) : started());
+  render(<WhatsAppButton login={login} language="en" />);
+  expect((await screen.findByRole("alert")).textContent).toBe(texts.lineDown);
+  expect(screen.queryByRole("link")).toBeNull();
+  const open = vi.spyOn(window, "open").mockReturnValue({} as Window);
+  const again = screen.getByRole("button", { name: texts.tryAgain });
+  await userEvent.click(again);
+  expect(screen.getByRole("alert").textContent).toBe(texts.lineDown);
+  expect(api.to("POST /login/start")).toHaveLength(2);
+  down = false;
+  await userEvent.click(again);
+  expect(await screen.findByRole("link", { name: texts.button })).toBeTruthy();
+  expect(screen.queryByRole("alert")).toBeNull();
+  expect(open).not.toHaveBeenCalled(); // trying again is no wish to leave the page
+});
+
+test("a line that is up again is noticed without a press", async () => {
+  let down = true;
+  api.on("POST /login/start", () => (down ? json({ status: "LINE_DOWN", reason: "connecting" }, 503, { "retry-after": "1" }) : started()));
+  render(<WhatsAppButton login={login} language="id" />);
+  expect((await screen.findByRole("alert")).textContent).toBe(languages.id.lineDown);
+  down = false;
+  expect(await screen.findByRole("link", {}, { timeout: 10_000 })).toBeTruthy();
+});
+
 test("a login that is over by the time of the press begins anew", async () => {
   let expires = 0;
   api.on("POST /login/start", () => started({ expires_in: expires, url: `https://wa.me/1?text=${String(expires)}` }));
