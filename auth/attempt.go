@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
 )
 
@@ -167,6 +168,29 @@ func (s *Service) tie(ctx context.Context, r LinkRequest) (code string, err erro
 		return "", err
 	}
 	return s.codeFor(r.ReplyID), nil
+}
+
+// TieNewest ties the number's newest link, if it is still open, to the login that a later message of that number names: the
+// link is in the chat already, and that browser is the one that waits now. Another number's login is not touched.
+func (s *Service) TieNewest(ctx context.Context, n phone.Number, reference string) error {
+	if !s.cfg.Reference || reference == "" || s.cfg.Elsewhere {
+		return nil
+	}
+	open, err := s.links.OpenLinksOf(ctx, n)
+	if err != nil {
+		return fmt.Errorf("tie link: %w", err)
+	}
+	var newest OpenLink
+	for _, l := range open {
+		if s.now().Before(l.ExpiresAt) && !l.CreatedAt.Before(newest.CreatedAt) {
+			newest = l
+		}
+	}
+	if newest.ReplyID == "" {
+		return nil
+	}
+	_, err = s.attempts.TieAttempt(ctx, Tie{Reference: reference, Number: n, ReplyID: newest.ReplyID, At: s.now()})
+	return wrapped("tie link", err)
 }
 
 // finishAttempt ends the login that was begun in a browser which has signed in. What cannot be written ends by itself.

@@ -68,7 +68,7 @@ func (s *Service) readToken(ctx context.Context, token string) (bearer, error) {
 	})
 }
 
-// dropSession ends a session that another one takes the place of. The browser loses it in any case.
+// dropSession ends a session that another one has taken the place of. The browser loses it in any case.
 func (s *Service) dropSession(ctx context.Context, b bearer) {
 	if b.handle == "" {
 		return

@@ -80,6 +80,11 @@ func (m *memory) TieAttempt(ctx context.Context, t auth.Tie) (tied bool, err err
 	err = m.do(ctx, "TieAttempt", func() error {
 		for _, a := range m.attempts {
 			if a.Reference == t.Reference && a.UsedAt.IsZero() && t.At.Before(a.ExpiresAt) && (a.Number.IsZero() || a.Number == t.Number) {
+				for _, other := range m.attempts {
+					if other.ReplyID == t.ReplyID {
+						other.ReplyID = ""
+					}
+				}
 				a.Number, a.ReplyID, tied = t.Number, t.ReplyID, true
 				if a.ReceivedAt.IsZero() {
 					a.ReceivedAt = t.At
@@ -171,6 +176,9 @@ func (m *memory) GuestKeys(ctx context.Context, after time.Time) (keys []guest.K
 func (m *memory) IsApart(ctx context.Context, guestID, userID string) (apart bool, err error) {
 	err = m.do(ctx, "IsApart", func() error {
 		apart = m.apart[[2]string{guestID, userID}]
+		if m.apartLater == [2]string{guestID, userID} {
+			m.apart[m.apartLater] = true
+		}
 		return nil
 	})
 	return apart, err
@@ -214,6 +222,20 @@ func (m *memory) claim(guestID string, references ...string) {
 	m.claims[guestID] = auth.GuestClaim{References: references}
 }
 
+// became is what is known of a claim.
+func (m *memory) became(guestID string, c auth.GuestClaim) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.claims[guestID] = c
+}
+
+// apartAfterLook sets a guest apart right after somebody has looked that it is not.
+func (m *memory) apartAfterLook(guestID, userID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apartLater = [2]string{guestID, userID}
+}
+
 func (m *memory) guest(id string) guest.Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -221,6 +243,13 @@ func (m *memory) guest(id string) guest.Record {
 		return guest.Record{}
 	}
 	return *m.guests[id]
+}
+
+// kill makes a guest somebody else.
+func (m *memory) kill(guestID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.guests[guestID].State, m.guests[guestID].UserID = guest.Upgraded, "somebody"
 }
 
 func (m *memory) tries(reply string) int {

@@ -45,8 +45,8 @@ type AttemptStore interface {
 	AttemptOfLink(ctx context.Context, replyID string) (AttemptRecord, error) // ErrNotFound
 	// RedirectAttempt changes where the browser goes afterwards and, until a number is tied to it, who its guest is.
 	RedirectAttempt(ctx context.Context, keyHash, returnPath, guestID string) error
-	// TieAttempt ties a link to the live attempt of a reference. The first number that names an attempt has it for good;
-	// tied is false when there is none, or another number has it.
+	// TieAttempt ties a link to the live attempt of a reference, and to no other attempt any more. The first number that
+	// names an attempt has it for good; tied is false when there is none, or another number has it.
 	TieAttempt(ctx context.Context, t Tie) (tied bool, err error)
 	// TryCode is TryDigits for the code of an attempt.
 	TryCode(ctx context.Context, keyHash string, right bool, limit int) (wrong int, err error)
@@ -66,6 +66,7 @@ type GuestUpgrade struct {
 type GuestClaim struct {
 	Pending    bool     // the job waits or works
 	Failed     bool     // the job was laid aside
+	Forgotten  bool     // neither the job nor what it did is remembered any more
 	References []string // of the records that are the user's now
 }
 

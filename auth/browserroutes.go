@@ -199,5 +199,6 @@ func (s *Service) redeemPOST(w http.ResponseWriter, r *http.Request, code string
 		Status         string           `json:"status"`
 		CreatedNewUser bool             `json:"createdNewUser"`
 		User           plessmodels.User `json:"user"`
-	}{"OK", done.isNew, done.User})
+		ReturnPath     string           `json:"returnPath,omitempty"`
+	}{"OK", done.isNew, done.User, done.next})
 }

@@ -57,7 +57,8 @@ func (s *Service) consumePOST(
 	// The browser may leave; a confirmation that has begun is brought to its end.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(options.Req.Context()), s.Settle())
 	defer cancel()
-	v, err := s.arrive(ctx, options.Req, answersOf(options.Req.Context()))
+	said := exchangeOf(options.Req.Context())
+	v, err := s.arrive(ctx, options.Req, said.answers)
 	if err != nil {
 		s.refused(err)
 		s.sayWhyNot(options.Res, err)
@@ -68,6 +69,7 @@ func (s *Service) consumePOST(
 		s.sayWhyNot(options.Res, err)
 		return resp, nil
 	}
+	said.next = done.next
 	resp.OK = &struct {
 		CreatedNewUser bool
 		User           plessmodels.User
@@ -94,20 +96,19 @@ func (s *Service) arrive(ctx context.Context, r *http.Request, in answers) (visi
 type signedIn struct {
 	account
 	session sessmodels.SessionContainer
+	next    string // where the login that the link belongs to wanted to go; empty: nowhere special
 }
 
-// signIn confirms a link for a browser and gives it a session in place of the one that it had. Its errors are those of
-// confirm, and are counted.
+// signIn confirms a link for a browser and gives it a session in place of the one that it had, which ends only when the
+// new one is there: whoever gets none keeps theirs. Its errors are those of confirm, and are counted.
 func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit, preAuthSessionID, linkCode string) (signedIn, error) {
 	began := s.now()
-	who, err := s.confirm(ctx, preAuthSessionID, linkCode, v)
+	done, err := s.confirm(ctx, preAuthSessionID, linkCode, v)
 	if err != nil {
 		s.refused(err)
 		return signedIn{}, err
 	}
-	s.dropSession(ctx, v.person)
-	made, err := s.admit(ctx, r, w, who, began)
-	if err != nil {
+	if done.session, err = s.admit(ctx, r, w, done.account, began); err != nil {
 		why := refusedSession
 		if errors.Is(err, errBarred) {
 			why = refusedBarred
@@ -116,11 +117,12 @@ func (s *Service) signIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 		s.log.Error().Ctx(ctx).Err(err).Msg("signed in and recorded, but no session was made")
 		return signedIn{}, errSpent
 	}
+	s.dropSession(ctx, v.person)
 	s.finishAttempt(ctx, w, v.attempt)
 	if s.cfg.Await != nil {
-		s.cfg.Await(ctx, who.ID)
+		s.cfg.Await(ctx, done.ID)
 	}
-	return signedIn{who, made}, nil
+	return done, nil
 }
 
 // sayWhyNot answers a confirmation that came to nothing.
@@ -141,22 +143,22 @@ func (s *Service) sayWhyNot(w http.ResponseWriter, err error) {
 // confirm turns the whole secret of a link into a recorded sign-in. It returns nil only to the one caller that may
 // have the session; a question when the browser has to be asked something first, errRestart when the link is of no use,
 // errSpent when it was spent for nothing, and errTryAgain when nothing is decided.
-func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string, v visit) (account, error) {
+func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string, v visit) (signedIn, error) {
 	link, err := s.presented(ctx, preAuthSessionID, linkCode)
 	if err == nil {
 		err = s.barred(ctx, link)
 	}
 	if err != nil {
-		return account{}, err
+		return signedIn{}, err
 	}
 	ctx = requestid.With(ctx, link.ReplyID)
 	with, err := s.pass(ctx, link, v)
 	if err != nil {
-		return account{}, err
+		return signedIn{}, err
 	}
 	if link.State == LinkConsuming {
 		if link, err = s.unstick(ctx, link); err != nil {
-			return account{}, err
+			return signedIn{}, err
 		}
 	}
 	i := Intent{
@@ -166,7 +168,7 @@ func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string
 	s.claim(i.ID)
 	defer s.unclaim(i.ID)
 	if err := s.signIns.BeginSignIn(ctx, i); err != nil {
-		return account{}, s.lost(ctx, link.ReplyID, err)
+		return signedIn{}, s.lost(ctx, link.ReplyID, err)
 	}
 	who, err := s.consumeCode(ctx, i, linkCode)
 	if err != nil {
@@ -175,7 +177,7 @@ func (s *Service) confirm(ctx context.Context, preAuthSessionID, linkCode string
 		err = s.finishOrLeave(ctx, i, who)
 	}
 	who.reply = i.ReplyID
-	return who, err
+	return signedIn{account: who, next: with.next}, err
 }
 
 // presented finds the link of which somebody presents the whole secret, or refuses without a call to the core.

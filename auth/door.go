@@ -34,6 +34,7 @@ var lastDigits = regexp.MustCompile(`^[0-9]{4}$`)
 type question struct {
 	reason string // stable, for front ends
 	left   int    // tries; negative: does not matter
+	offer  *Offer // only with ReasonOffer
 }
 
 func (q *question) Error() string { return "the browser has to be asked: " + q.reason }
@@ -41,7 +42,8 @@ func (q *question) Error() string { return "the browser has to be asked: " + q.r
 // answers are what the body of a confirmation says beside the link.
 type answers struct {
 	Digits         string `json:"digits"`
-	BringGuest     bool   `json:"bringGuest"`
+	BringGuest     *bool  `json:"bringGuest"` // nil: they were not asked yet
+	Offer          string `json:"offer"`      // tag of the offer that a yes belongs to
 	ReplaceSession bool   `json:"replaceSession"`
 }
 
@@ -50,15 +52,16 @@ type visit struct {
 	attempt AttemptRecord // that lives and was begun here; zero: none
 	guest   string        // live guest of this browser; empty: none
 	person  bearer        // who is signed in; zero: nobody
+	client  func() bool   // may whoever asks have something counted for them?
 	answers
 }
 
-// company is who comes along into a sign-in, and who stays apart from it.
-type company struct{ bring, apart string }
+// company is who comes along into a sign-in, and who stays apart from it; next is where the browser goes afterwards.
+type company struct{ bring, apart, next string }
 
 // visitOf reads what a browser comes with. Who is signed in is only looked at where it matters.
 func (s *Service) visitOf(ctx context.Context, r *http.Request) (visit, error) {
-	var v visit
+	v := visit{client: func() bool { return s.limit.allow(s.clientOf(r)) }}
 	a, err := s.ownAttempt(ctx, r)
 	if err != nil {
 		return v, err
@@ -121,14 +124,14 @@ func (s *Service) pass(ctx context.Context, link LinkRecord, v visit) (company, 
 			return company{}, because(refusedOther, &question{reason: ReasonOther, left: -1})
 		}
 	}
-	c := company{bring: v.guest}
 	if door != DoorDigits {
-		return c, nil
+		return company{bring: v.guest, next: returnOf(door, v, tied)}, nil
 	}
-	c.bring = ""
-	if v.BringGuest {
-		c.bring, _ = s.whoCouldCome(ctx, v, tied)
+	bring, err := s.agreed(ctx, link, v, tied)
+	if err != nil {
+		return company{}, err
 	}
+	c := company{bring: bring, next: returnOf(door, v, tied)}
 	if v.guest != c.bring {
 		c.apart = v.guest
 	}
@@ -181,22 +184,6 @@ func (s *Service) bury(ctx context.Context, link LinkRecord) error {
 		s.log.Warn().Ctx(ctx).Err(err).Stringer("number", link.Number).Msg("sign-in: the code of a dead link lives on at the core")
 	}
 	return dead
-}
-
-// whoCouldCome is the guest that could come along through the door of digits: the one who began the login that the link
-// belongs to, else this browser's own. When the one who was shown is gone, nobody comes instead.
-func (s *Service) whoCouldCome(ctx context.Context, v visit, tied AttemptRecord) (id string, here bool) {
-	if tied.Guest != "" && tied.Guest != v.guest {
-		g, err := s.cfg.Guests.Guest(ctx, tied.Guest)
-		if err == nil && g.IsLive(s.now()) {
-			return g.ID, false
-		}
-		if err != nil && !errors.Is(err, guest.ErrNotFound) {
-			s.log.Warn().Ctx(ctx).Err(err).Msg("the guest who began a login cannot be looked up")
-		}
-		return "", false
-	}
-	return v.guest, v.guest != ""
 }
 
 // isOther says whether who is signed in is somebody other than the number's owner. A session that was revoked elsewhere

@@ -64,7 +64,7 @@ func TestForeignAttemptNeverSignsIn(t *testing.T) {
 			b := w.browser() // the victim's phone opens the link
 			require.Equal(t, auth.DoorDigits, b.view(m).Door)
 			require.Equal(t, auth.ReasonDigits, b.present(m, nil).says("reason"))
-			require.Equal(t, "OK", b.consume(m).says("status"))
+			require.Equal(t, "OK", b.consumeAlone(m).says("status"))
 			require.NotEmpty(t, b.whoami())
 			require.Empty(t, a.whoami(), "the waiting browser stays a guest")
 			require.Equal(t, http.StatusUnauthorized, a.claim().status)
@@ -213,8 +213,11 @@ func TestVictimKeepsOwnSession(t *testing.T) {
 	require.Equal(t, "OK", b.consume(own).says("status"))
 	me := b.whoami()
 	m := w.fresh() // an attacker's link
-	v := b.view(m)
-	require.True(t, v.Other)
+	require.False(t, b.view(m).Other, "whose link it is not is for whoever knows the digits")
+	guest := b.guest()
+	wrong := map[string]any{"digits": other(lastOf(m.number)), "bringGuest": true, "replaceSession": true}
+	require.Equal(t, auth.ReasonWrongDigits, b.present(m, wrong).says("reason"))
+	require.Equal(t, me, b.whoami(), "agreeing to everything is worth nothing without them")
 	a := b.consume(m)
 	require.Equal(t, "GENERAL_ERROR", a.says("status"))
 	require.Equal(t, auth.ReasonOther, a.says("reason"))
@@ -222,7 +225,9 @@ func TestVictimKeepsOwnSession(t *testing.T) {
 	require.Len(t, w.store.recorded(), 1)
 	require.Equal(t, auth.LinkOpen, w.store.state(m.reply), "nothing is spent")
 	b.begin("")
+	require.True(t, b.view(m).Other, "where a login began a page knows it before")
 	require.Equal(t, auth.ReasonOther, b.present(m, nil).says("reason"), "through every door")
+	require.Equal(t, guest, b.guest())
 
 	a = b.present(m, map[string]any{"replaceSession": true})
 	require.Equal(t, "OK", a.says("status"))
@@ -231,7 +236,7 @@ func TestVictimKeepsOwnSession(t *testing.T) {
 
 	again := w.link(m.number, newReply(t))
 	require.False(t, b.view(again).Other, "the same person is not asked")
-	require.Equal(t, "OK", b.consume(again).says("status"))
+	require.Equal(t, "OK", b.consume(again).says("status"), "nor is there a guest left to ask about")
 	require.Equal(t, 1, w.core.sessions(w.core.user(m.number)), "and has one session")
 }
 

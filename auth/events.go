@@ -29,6 +29,7 @@ const (
 	refusedCode      = "code"    // no code from the chat, or none that this browser could use
 	refusedChatCode  = "wrong_chat_code"
 	refusedOther     = "other"      // somebody else is signed in, and was not asked
+	refusedOffer     = "offer"      // a guest could come along, and nobody was asked about that one
 	refusedTaken     = "taken"      // somebody else was faster, or is at it
 	refusedCore      = "core"       // the core does not know the code any more
 	refusedUndecided = "undecided"  // nothing is decided: the core or the database did not answer
@@ -53,7 +54,7 @@ func because(reason string, err error) error { return &refusal{reason, err} }
 func Refusals() []string {
 	return []string{
 		refusedRequest, refusedUnknown, refusedRevoked, refusedUsed, refusedExpired, refusedWrongCode, refusedSealed, refusedDigits,
-		refusedGuess, refusedGuessed, refusedCode, refusedChatCode, refusedOther, refusedTaken, refusedCore, refusedUndecided,
+		refusedGuess, refusedGuessed, refusedCode, refusedChatCode, refusedOther, refusedOffer, refusedTaken, refusedCore, refusedUndecided,
 		refusedSpent, refusedBarred, refusedSession,
 	}
 }

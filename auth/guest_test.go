@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -88,7 +87,7 @@ func TestGuestTokenIsNoSession(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, b.claim().status)
 	require.Equal(t, http.StatusUnauthorized, b.do(http.MethodPatch, "/api/v1/auth/anonymous/claim", nil, "Authorization", "Bearer "+b.token()).status)
 	m := w.fresh()
-	a := b.present(m, map[string]any{"digits": lastOf(m.number)}, "st-auth-mode", "cookie", "rid", "passwordless", "Authorization", "Bearer "+b.token())
+	a := b.present(m, no(m), "st-auth-mode", "cookie", "rid", "passwordless", "Authorization", "Bearer "+b.token())
 	require.Equal(t, "OK", a.says("status"), "nor somebody else's")
 }
 
@@ -179,58 +178,6 @@ func guestClaims(id string) jwt.MapClaims {
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
 }
 
-func TestForeignGuestNotClaimed(t *testing.T) {
-	w := setup(t, withReference)
-	elsewhere := w.browser() // where the login began
-	began := elsewhere.guest()
-	m := w.named(elsewhere.begin("/journal"))
-	here := w.browser() // where the link is opened
-	own := here.guest()
-	v := here.view(m)
-	require.True(t, v.Elsewhere)
-	require.Equal(t, auth.Offer{Guest: true}, v.Offer)
-	require.Equal(t, "OK", here.consume(m).says("status"))
-	first := w.store.recorded()[0]
-	require.Empty(t, first.Guest, "nobody said yes")
-	require.Equal(t, own, first.Apart)
-	require.Empty(t, w.store.guest(began).UserID)
-	a := here.claim()
-	require.JSONEq(t, `{"data":{"claimed":false,"count":0,"referenceList":[],"reason":"set_apart"}}`, a.raw)
-	require.Empty(t, w.store.guest(own).UserID, "the user can never claim what was here before")
-	require.Equal(t, own, here.guest(), "whoever it belongs to still has it")
-
-	r := asked(m.number, newReply(t))
-	r.Reference = elsewhere.begin("")
-	again := w.linkFor(r)
-	b := w.browser()
-	require.Equal(t, "OK", b.present(again, map[string]any{"digits": lastOf(m.number), "bringGuest": true}).says("status"))
-	require.Equal(t, w.core.user(m.number), w.store.guest(began).UserID, "an explicit yes brings along who began the login")
-}
-
-func TestOwnGuestComesThroughTheDoorOfDigitsOnlyWhenAsked(t *testing.T) {
-	w := setup(t)
-	b := w.browser()
-	own := b.guest()
-	m := w.fresh()
-	require.Equal(t, auth.Offer{Guest: true, Here: true}, b.view(m).Offer)
-	a := b.present(m, map[string]any{"digits": lastOf(m.number), "bringGuest": true})
-	require.Equal(t, "OK", a.says("status"))
-	require.Equal(t, w.core.user(m.number), w.store.guest(own).UserID)
-}
-
-func TestAGuestWhoDidNothingIsNotOffered(t *testing.T) {
-	kinds := map[string]int{}
-	w := setup(t, func(c *auth.Config) {
-		c.GuestRecords = func(ctx context.Context, _ string) (map[string]int, error) { return kinds, ctx.Err() }
-	})
-	b := w.browser()
-	b.guest()
-	m := w.fresh()
-	require.Equal(t, auth.Offer{}, b.view(m).Offer)
-	kinds["QuestionnaireResponse"] = 3
-	require.Equal(t, auth.Offer{Guest: true, Here: true, Records: 3, Kinds: kinds}, b.view(m).Offer)
-}
-
 func TestClaimOfAGuestWhoIsSignedInAlready(t *testing.T) {
 	w := setup(t)
 	b := w.browser()
@@ -246,4 +193,39 @@ func TestClaimOfAGuestWhoIsSignedInAlready(t *testing.T) {
 	a = b.claim()
 	require.JSONEq(t, `{"data":{"claimed":true,"count":1,"referenceList":["QuestionnaireResponse/9"]}}`, a.raw)
 	require.Equal(t, w.core.user(m.number), w.store.guest(id).UserID)
+}
+
+// What became of a claim is told as far as it is known, and no further.
+func TestAClaimPromisesOnlyWhatIsKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		became auth.GuestClaim
+		want   string
+	}{
+		"done, nothing was there": {auth.GuestClaim{}, `{"data":{"claimed":true,"count":0,"referenceList":[]}}`},
+		"long ago":                {auth.GuestClaim{Forgotten: true}, `{"data":{"claimed":false,"count":0,"referenceList":[],"reason":"long_ago"}}`},
+		"laid aside half way": {auth.GuestClaim{Failed: true, References: []string{"QuestionnaireResponse/1"}},
+			`{"data":{"claimed":false,"count":1,"referenceList":["QuestionnaireResponse/1"],"reason":"failed"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t)
+			b := w.browser()
+			id := b.guest()
+			b.begin("")
+			require.Equal(t, "OK", b.present(w.fresh(), nil).says("status"))
+			w.store.became(id, c.became)
+			require.JSONEq(t, c.want, b.claim().raw)
+		})
+	}
+}
+
+// A guest that is set apart in the moment of a claim became nobody else.
+func TestAGuestSetApartMeanwhileIsNotSomebodyElses(t *testing.T) {
+	w := setup(t)
+	b := w.browser()
+	m := w.fresh()
+	require.Equal(t, "OK", b.consume(m).says("status"))
+	id := b.guest()
+	w.store.apartAfterLook(id, w.core.user(m.number))
+	require.JSONEq(t, `{"data":{"claimed":false,"count":0,"referenceList":[],"reason":"set_apart"}}`, b.claim().raw)
+	require.Equal(t, id, b.guest(), "whoever it belongs to still has it")
 }

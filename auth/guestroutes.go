@@ -21,7 +21,8 @@ const (
 	unclaimedForeign  = "other_user"    // the guest became somebody else
 	unclaimedApart    = "set_apart"     // the user signed in beside it without bringing it along
 	unclaimedNoNumber = "no_number"     // the user signs in by something other than a number
-	unclaimedFailed   = "failed"        // it could not be done; a person has to look at it
+	unclaimedFailed   = "failed"        // not all could be done; a person has to look at it
+	unclaimedLongAgo  = "long_ago"      // it is too long ago to tell what became of it
 )
 
 // claimLook is how often an answer looks whether the claim is done.
@@ -129,6 +130,12 @@ func (s *Service) claimFor(ctx context.Context, userID, token string) (out claim
 		if err == nil { // by us, or in this moment by somebody else
 			g, err = s.guests.Known(looking, token)
 		}
+		if err == nil && g.State == guest.Live { // it was set apart in this moment, or has ended
+			if why, err = s.upgrade(ctx, g, userID); why != "" {
+				return unclaimed(why), true, err
+			}
+			return claimed{}, false, err
+		}
 	}
 	switch {
 	case err != nil:
@@ -189,6 +196,21 @@ func (s *Service) numberOf(ctx context.Context, userID string) (phone.Number, er
 	return n, nil
 }
 
+// claimedAs is what to say of a claim that has ended. One that failed may have taken some records over before.
+func claimedAs(c GuestClaim) claimed {
+	if c.Forgotten {
+		return unclaimed(unclaimedLongAgo)
+	}
+	out := claimed{Claimed: !c.Failed, Count: len(c.References), References: c.References}
+	if out.References == nil {
+		out.References = []string{}
+	}
+	if c.Failed {
+		out.Reason = unclaimedFailed
+	}
+	return out
+}
+
 // awaitClaim waits for the job that gives a guest's records to the user.
 func (s *Service) awaitClaim(ctx context.Context, g guest.Record) (out claimed, finished bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, max(s.cfg.ClaimWait, time.Second))
@@ -200,15 +222,8 @@ func (s *Service) awaitClaim(ctx context.Context, g guest.Record) (out claimed, 
 			return claimed{}, false, nil
 		case err != nil:
 			return claimed{}, false, err
-		case c.Failed:
-			out = unclaimed(unclaimedFailed)
-			return out, true, nil
 		case !c.Pending:
-			out = claimed{Claimed: true, Count: len(c.References), References: c.References}
-			if out.References == nil {
-				out.References = []string{}
-			}
-			return out, true, nil
+			return claimedAs(c), true, nil
 		}
 		select {
 		case <-ctx.Done():

@@ -19,12 +19,6 @@ func (s *Service) showLink(w http.ResponseWriter, r *http.Request) {
 		s.away(w, r, err)
 		return
 	}
-	type offer struct {
-		Guest   bool           `json:"guest"`
-		Here    bool           `json:"here"`
-		Records int            `json:"records"`
-		Kinds   map[string]int `json:"kinds,omitempty"`
-	}
 	writeJSON(w, http.StatusOK, struct {
 		State      ViewState `json:"state"`
 		Number     string    `json:"number,omitempty"`     // its last four digits are hidden
@@ -32,11 +26,7 @@ func (s *Service) showLink(w http.ResponseWriter, r *http.Request) {
 		Door       Door      `json:"door,omitempty"`
 		TriesLeft  int       `json:"triesLeft"`
 		ReturnPath string    `json:"returnPath,omitempty"`
+		Comes      bool      `json:"comes"` // what was done here as a guest comes along by itself
 		Other      bool      `json:"other"`
-		Elsewhere  bool      `json:"elsewhere"`
-		Offer      offer     `json:"offer"`
-	}{
-		v.State, v.Masked, int(v.Expires.Seconds()), v.Door, v.TriesLeft, v.ReturnPath, v.Other, v.Elsewhere,
-		offer{v.Offer.Guest, v.Offer.Here, v.Offer.Records, v.Offer.Kinds},
-	})
+	}{v.State, v.Masked, int(v.Expires.Seconds()), v.Door, v.TriesLeft, v.ReturnPath, v.Comes, v.Other})
 }

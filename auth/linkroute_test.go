@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,12 +22,7 @@ func (b browser) looks(m magic) answer {
 }
 
 func TestFrontEndIsToldWhatItsPageNeedsAndNoWholeNumber(t *testing.T) {
-	w := setup(t, func(c *auth.Config) {
-		c.Reference = true
-		c.GuestRecords = func(context.Context, string) (map[string]int, error) {
-			return map[string]int{"QuestionnaireResponse": 3}, nil
-		}
-	})
+	w := setup(t, withReference)
 	own, foreign := w.browser(), w.browser()
 	own.guest()
 	r := asked(newNumber(t), newReply(t))
@@ -40,15 +34,12 @@ func TestFrontEndIsToldWhatItsPageNeedsAndNoWholeNumber(t *testing.T) {
 	require.Equal(t, "self", a.says("door"))
 	require.Equal(t, m.number.Masked(), a.says("number"))
 	require.Equal(t, "/journal", a.says("returnPath"))
+	require.Equal(t, true, a.body["comes"])
 	require.Positive(t, a.body["expires_in"])
 
 	a = foreign.looks(m)
 	require.Equal(t, "digits", a.says("door"))
 	require.InDelta(t, 3, a.body["triesLeft"], 0)
-	require.Equal(t, true, a.body["elsewhere"])
-	require.Equal(t, map[string]any{
-		"guest": true, "here": false, "records": 3.0, "kinds": map[string]any{"QuestionnaireResponse": 3.0},
-	}, a.body["offer"])
 	digits := m.number.Digits()
 	require.NotContains(t, a.raw, digits[len(digits)-4:])
 	require.NotContains(t, a.raw, m.code)

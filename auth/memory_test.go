@@ -17,6 +17,8 @@ var errStoreAway = errors.New("the database is away")
 
 // memory is a LinkStore and SignInStore that keeps the contracts of records.go, and can be away.
 type memory struct {
+	apartLater [2]string // see apartAfterLook
+
 	mu      sync.Mutex
 	links   map[string]*auth.LinkRecord
 	intents map[string]*intent

@@ -20,6 +20,7 @@ const (
 	ReasonDigits      = "digits_required"    // the last four digits of the number are wanted, with triesLeft
 	ReasonWrongDigits = "digits_wrong"       // they were others, with triesLeft
 	ReasonOther       = "signed_in_as_other" // somebody else is signed in here: replaceSession says that this is meant
+	ReasonOffer       = "offer"              // the digits were right, and a guest could come along: bringGuest says whether, with the offer's tag
 	ReasonWrongCode   = "code_wrong"         // the code from the chat was another, with triesLeft
 )
 
@@ -139,7 +140,8 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "the body must be a JSON object"})
 		return
 	}
-	in := r.Clone(withAnswers(context.WithoutCancel(r.Context()), body))
+	said := &exchange{answers: readAnswers(body)}
+	in := r.Clone(context.WithValue(context.WithoutCancel(r.Context()), exchangeKey{}, said))
 	in.Body = io.NopCloser(bytes.NewReader(body))
 	out := newResponse(w.Header())
 	ctx, cancel := context.WithTimeout(r.Context(), s.Settle()+s.core.patience())
@@ -155,6 +157,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, sdk http.Handler
 		if path == consumePath && out.status == http.StatusBadRequest { // the SDK's answer to what is no confirmation
 			s.malformed(path)
 		}
+		out.put("returnPath", said.next)
 		out.copyTo(w)
 	case r.Context().Err() != nil: // nobody to answer
 	case path == consumePath:
@@ -171,23 +174,36 @@ func isObject(body []byte) bool {
 	return json.Unmarshal(body, &object) == nil && object != nil
 }
 
-// answersKey finds what the body of a confirmation says beside what the SDK reads.
-type answersKey struct{}
-
-// withAnswers carries that through the SDK. What has another form counts as not said.
-func withAnswers(ctx context.Context, body []byte) context.Context {
-	var fields map[string]json.RawMessage
-	var a answers
-	if json.Unmarshal(body, &fields) == nil {
-		_ = json.Unmarshal(fields["digits"], &a.Digits)
-		_ = json.Unmarshal(fields["bringGuest"], &a.BringGuest)
-		_ = json.Unmarshal(fields["replaceSession"], &a.ReplaceSession)
-	}
-	return context.WithValue(ctx, answersKey{}, a)
+// exchange is what a confirmation says beside what the SDK reads, and is told beside what the SDK writes.
+type exchange struct {
+	answers
+	next string // see signedIn
 }
 
-func answersOf(ctx context.Context) answers {
-	a, _ := ctx.Value(answersKey{}).(answers)
+// exchangeKey carries it through the SDK.
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{}
+}
+
+// readAnswers reads what the body of a confirmation says. What has another form counts as not said.
+func readAnswers(body []byte) answers {
+	var fields map[string]json.RawMessage
+	var a answers
+	if json.Unmarshal(body, &fields) != nil {
+		return a
+	}
+	_ = json.Unmarshal(fields["digits"], &a.Digits)
+	_ = json.Unmarshal(fields["offer"], &a.Offer)
+	_ = json.Unmarshal(fields["replaceSession"], &a.ReplaceSession)
+	var bring *bool
+	if json.Unmarshal(fields["bringGuest"], &bring) == nil {
+		a.BringGuest = bring
+	}
 	return a
 }
 
@@ -203,6 +219,9 @@ func (s *Service) ask(w http.ResponseWriter, q *question) {
 		body["message"] = "This is not the code from the chat. Please try again."
 	case ReasonOther:
 		body["message"] = "Somebody else is signed in here."
+	case ReasonOffer:
+		body["message"] = "Shall what was done before signing in come along?"
+		body["offer"] = q.offer
 	}
 	if q.left >= 0 {
 		body["triesLeft"] = q.left
@@ -259,6 +278,17 @@ func (w *response) WriteHeader(status int) {
 func (w *response) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.body.Write(b)
+}
+
+// put adds a text to an answer that is a JSON object; an empty one adds nothing.
+func (w *response) put(key, value string) {
+	var fields map[string]any
+	if value == "" || json.Unmarshal(w.body.Bytes(), &fields) != nil || fields == nil {
+		return
+	}
+	fields[key] = value
+	w.body.Reset()
+	_ = json.NewEncoder(&w.body).Encode(fields) // it came from JSON
 }
 
 func (w *response) copyTo(to http.ResponseWriter) {

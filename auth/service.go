@@ -89,6 +89,8 @@ type browser struct {
 	guests   *guest.Service
 	attempts AttemptStore
 	codeKey  []byte // keys the codes for desktops
+	offerKey []byte // keys the tags of offers
+	counts   *counts
 	limit    *limiter
 	origins  *cors.Cors
 
@@ -109,6 +111,12 @@ func (s *Service) openBrowser() error {
 	if s.clientKey, err = hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot clients", sealKeySize); err != nil {
 		return fmt.Errorf("derive the key of clients: %w", err)
 	}
+	if s.offerKey, err = hkdf.Key(sha256.New, s.cfg.SealKey, nil, "konsulin-bot offers", sealKeySize); err != nil {
+		return fmt.Errorf("derive the key of offers: %w", err)
+	}
+	s.counts = &counts{ask: s.cfg.GuestRecords, now: s.now, err: func(err error) {
+		s.log.Warn().Err(err).Msg("what a guest did cannot be counted")
+	}}
 	s.guests, err = guest.New(guest.Config{
 		Store: s.cfg.Guests, SealKey: guestKey, Issuer: strings.TrimRight(s.cfg.APIDomain, "/") + s.cfg.APIBasePath,
 		Lifetime: s.cfg.GuestLifetime, Rotate: s.cfg.GuestKeys, Now: s.now,

@@ -262,6 +262,20 @@ func (b browser) consume(m magic, header ...string) answer {
 	return b.present(m, map[string]any{"digits": lastOf(m.number)}, header...)
 }
 
+// consumeAlone does so and brings nobody along.
+func (b browser) consumeAlone(m magic) answer {
+	b.w.t.Helper()
+	return b.present(m, map[string]any{"digits": lastOf(m.number), "bringGuest": false})
+}
+
+// begun is the reference of a login that a guest began in a browser of its own.
+func (w *world) begun() string {
+	w.t.Helper()
+	b := w.browser()
+	b.guest()
+	return b.begin("")
+}
+
 func lastOf(n phone.Number) string {
 	all := n.Digits()
 	return all[len(all)-4:]

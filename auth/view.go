@@ -17,19 +17,9 @@ type LinkView struct {
 	Expires    time.Duration // from now
 	Door       Door          // what this browser must do to use it
 	TriesLeft  int           // guesses of the last four digits; only for DoorDigits
-	ReturnPath string        // where to go afterwards; empty: nowhere special
-	Offer      Offer         // what could come along
-	Other      bool          // somebody else is signed in here: they have to be asked
-	Elsewhere  bool          // the login began in another browser, as a guest whom we know
-}
-
-// Offer is what a guest did that could come along into the sign-in. By DoorSelf and DoorTap it does so by itself, by
-// DoorDigits only when the body says so.
-type Offer struct {
-	Guest   bool           // there is such a guest; without it nothing else is set
-	Here    bool           // it is this browser's own
-	Records int            // how many; 0: not known
-	Kinds   map[string]int // how many of each FHIR type
+	ReturnPath string        // where to go afterwards; empty: nowhere special, or not to be told by DoorDigits
+	Comes      bool          // what was done here as a guest comes along by itself
+	Other      bool          // somebody else is signed in here: they have to be asked; not told by DoorDigits
 }
 
 // ViewState is what a page tells about a link.
@@ -46,7 +36,8 @@ const (
 const viewWait = 2 * time.Second
 
 // Link tells about a link that the browser of r opened, without changing anything, here or at the core. Unknown links
-// look expired.
+// look expired. By DoorDigits it tells no more than the masked number: the rest is for whoever knows the digits, and is
+// the consume route's to say.
 func (s *Service) Link(ctx context.Context, r *http.Request, preAuthSessionID string) (LinkView, error) {
 	rec, err := s.links.LinkByPreAuth(ctx, hashOf(preAuthSessionID))
 	if errors.Is(err, ErrNotFound) {
@@ -75,14 +66,15 @@ func (s *Service) Link(ctx context.Context, r *http.Request, preAuthSessionID st
 	v.Door = doorOf(b, tied, rec)
 	if v.Door == DoorDigits {
 		v.TriesLeft = max(0, maxDigits-rec.Tries)
+		return v, nil
 	}
 	v.ReturnPath = returnOf(v.Door, b, tied)
-	v.Offer, v.Elsewhere = s.offer(ctx, v.Door, b, tied)
+	v.Comes = b.guest != ""
 	v.Other = s.looksOther(ctx, r, rec)
 	return v, nil
 }
 
-// returnOf is where the login that the link belongs to wanted to go.
+// returnOf is where the login that a link belongs to wanted to go.
 func returnOf(d Door, b visit, tied AttemptRecord) string {
 	path := b.attempt.ReturnPath
 	if d == DoorDigits && tied.ReturnPath != "" {
@@ -92,36 +84,6 @@ func returnOf(d Door, b visit, tied AttemptRecord) string {
 		return ""
 	}
 	return path
-}
-
-// offer is what could come along. A guest who did nothing is not worth a question.
-func (s *Service) offer(ctx context.Context, d Door, b visit, tied AttemptRecord) (o Offer, elsewhere bool) {
-	if d != DoorDigits {
-		return Offer{Guest: b.guest != "", Here: b.guest != ""}, false
-	}
-	ctx, cancel := context.WithTimeout(ctx, viewWait)
-	defer cancel()
-	id, here := s.whoCouldCome(ctx, b, tied)
-	if id == "" {
-		return Offer{}, false
-	}
-	o = Offer{Guest: true, Here: here}
-	if s.cfg.GuestRecords == nil {
-		return o, !here
-	}
-	kinds, err := s.cfg.GuestRecords(ctx, id)
-	if err != nil {
-		s.log.Warn().Err(err).Msg("what a guest did cannot be counted")
-		return o, !here
-	}
-	for _, n := range kinds {
-		o.Records += n
-	}
-	if o.Records == 0 {
-		return Offer{}, !here
-	}
-	o.Kinds = kinds
-	return o, !here
 }
 
 // looksOther says whether somebody else is signed in. A page that cannot find out asks nothing: the route will.

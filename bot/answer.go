@@ -83,6 +83,9 @@ func (b *Bot) answerFresh(ctx context.Context, r request) error {
 			// It overtook: a link for it would kill the link of the later request, which the user will open.
 			return b.refuse(ctx, kindLogin, r, refusedSuperseded)
 		}
+		if err := b.tieNewest(ctx, r, last); err != nil {
+			return b.later(r, err)
+		}
 		return b.refuse(ctx, kindLogin, r, refusedCoalesced)
 	}
 	empty, err := b.cfg.Budgets.Spend(ctx, id, b.cfg.Now(), b.linkBudgets(r, last.IsZero())...)
@@ -97,6 +100,15 @@ func (b *Bot) answerFresh(ctx context.Context, r request) error {
 		return b.answerLimited(ctx, r, empty)
 	}
 	return b.sendLink(ctx, r, id)
+}
+
+// tieNewest lets the browser that the user turned to last go on with the link that the chat has already, when a coalesced
+// request names another login than the one that was answered.
+func (b *Bot) tieNewest(ctx context.Context, r request, last time.Time) error {
+	if b.cfg.TieNewest == nil || r.Reference == "" || r.sentAt().Before(last) {
+		return nil
+	}
+	return b.cfg.TieNewest(ctx, r.number, r.Reference)
 }
 
 // Budgets that everybody shares.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/internal/jobs"
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/stretchr/testify/require"
 )
 
@@ -243,6 +244,42 @@ func TestRequestThatTheLineDidNotTakeHoldsUpTheNextForSecondsOnly(t *testing.T) 
 			require.Equal(t, []string{"stale"}, w.refused(n, "A"), away)
 		}
 	}
+}
+
+// Who taps again from another page within the coalescing time gets no second link; the one in the chat is for that page now.
+func TestACoalescedRequestTiesTheLinkToItsLogin(t *testing.T) {
+	t.Parallel()
+	var tied []string
+	var away error
+	w := setup(t, func(c *Config) {
+		c.Reference = true
+		c.TieNewest = func(_ context.Context, n phone.Number, reference string) error {
+			tied = append(tied, n.Digits()+" "+reference)
+			return away
+		}
+	})
+	n := number(t, 10)
+	w.receive(t, n, "A", "Authenticate me #AAAAAA")
+	w.run()
+	require.Empty(t, tied, "that is for the link's own making")
+	w.now = w.now.Add(5 * time.Second)
+	away = errors.New("the database is away")
+	w.receive(t, n, "B", "Authenticate me #BBBBBB")
+	w.run()
+	away = nil
+	w.now = w.now.Add(5 * time.Second)
+	w.run()
+	require.Equal(t, []string{"coalesced"}, w.refused(n, "B"))
+	require.GreaterOrEqual(t, len(tied), 2, "it is tried again")
+	for _, one := range tied {
+		require.Equal(t, n.Digits()+" BBBBBB", one)
+	}
+	before := len(tied)
+	w.receive(t, n, "C", tap)
+	w.run()
+	require.Equal(t, []string{"coalesced"}, w.refused(n, "C"))
+	require.Len(t, tied, before, "a message that names nobody changes nothing")
+	require.Equal(t, 1, w.shownLinks(n.Digits()))
 }
 
 func TestRequestsSentTogetherGetOneAnswer(t *testing.T) {

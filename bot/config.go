@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,6 +23,9 @@ type Config struct {
 	Desk    Desk
 	Wake    func()  // told after a job was added; must not block; nil: nobody is told
 	Counter Counter // nil: nothing is counted
+	// TieNewest ties the number's newest link to the login that a coalesced request names. It may be done twice. nil: nobody
+	// waits for that.
+	TieNewest func(ctx context.Context, n phone.Number, reference string) error
 	// LinkSent is told how long after a request, by its user's clock, the link was sent; it must not block. nil: nobody
 	// is told.
 	LinkSent func(after time.Duration)

@@ -70,13 +70,16 @@ func (s *Store) RedirectAttempt(ctx context.Context, keyHash, returnPath, guestI
 		keyHash, returnPath, guestID)
 }
 
-// TieAttempt implements [auth.AttemptStore]. The first number wins the attempt in the one statement.
+// TieAttempt implements [auth.AttemptStore]. The first number wins the attempt in the one statement; a link has one attempt.
 func (s *Store) TieAttempt(ctx context.Context, t auth.Tie) (tied bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, q querier) error {
 		n, err := change(ctx, q, `UPDATE attempts SET number = $2, reply_id = $3, received_at = COALESCE(received_at, $4)
 			WHERE reference = $1 AND expires_at > $4 AND used_at IS NULL AND (number = '' OR number = $2)`,
 			t.Reference, t.Number.Digits(), t.ReplyID, millis(t.At))
-		tied = n == 1
+		if tied = n == 1; err != nil || !tied {
+			return err
+		}
+		_, err = change(ctx, q, `UPDATE attempts SET reply_id = '' WHERE reply_id = $1 AND reply_id <> '' AND reference <> $2`, t.ReplyID, t.Reference)
 		return err
 	})
 	if err != nil {

@@ -91,6 +91,30 @@ func TestTheFirstNumberIsTied(t *testing.T) {
 	})
 }
 
+func TestALinkIsTiedToTheNewestLoginOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.attempt(t, "k1", "AAAAAA")
+		b.attempt(t, "k2", "BBBBBB")
+		b.attempt(t, "k3", "CCCCCC")
+		tie := func(reference string, i int) bool {
+			tied, err := b.TieAttempt(t.Context(), auth.Tie{Reference: reference, Number: number(t, i), ReplyID: fmt.Sprint("R", i), At: b.now()})
+			require.NoError(t, err)
+			return tied
+		}
+		require.True(t, tie("AAAAAA", 1))
+		require.True(t, tie("CCCCCC", 2))
+		require.True(t, tie("BBBBBB", 1))
+		got, err := b.AttemptOfLink(t.Context(), "R1")
+		require.NoError(t, err)
+		require.Equal(t, "k2", got.KeyHash)
+		require.Empty(t, b.readAttempt(t, "k1").ReplyID)
+		require.Equal(t, number(t, 1), b.readAttempt(t, "k1").Number, "it is still that number's")
+		require.Equal(t, "R2", b.readAttempt(t, "k3").ReplyID, "another number's stays")
+		require.False(t, tie("CCCCCC", 1), "which nobody takes over")
+		require.Equal(t, "R1", b.readAttempt(t, "k2").ReplyID, "nor loses theirs by trying")
+	})
+}
+
 func TestOfManyNumbersOneIsTied(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		b.attempt(t, "k1", "AAAAAA")

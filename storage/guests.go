@@ -140,7 +140,8 @@ func setApart(ctx context.Context, q querier, id, userID string, now time.Time) 
 	return err
 }
 
-// GuestClaim implements [auth.GuestStore]. What was claimed is read from the audit, which outlives the job.
+// GuestClaim implements [auth.GuestStore]. What was claimed is read from the audit, which outlives the job. When both are
+// gone nobody knows: the job may have found nothing, or may have been laid aside.
 func (s *Store) GuestClaim(ctx context.Context, r guest.Record) (auth.GuestClaim, error) {
 	var c auth.GuestClaim
 	var state JobState
@@ -158,6 +159,7 @@ func (s *Store) GuestClaim(ctx context.Context, r guest.Record) (auth.GuestClaim
 			return c, fmt.Errorf("look up claim: %w", err)
 		}
 		if len(rows) == 0 {
+			c.Forgotten = !found && len(c.References) == 0
 			return c, nil
 		}
 		for _, row := range rows {

@@ -178,6 +178,26 @@ func TestAClaimTellsWhatItDidAlsoLongAfterwards(t *testing.T) {
 	})
 }
 
+// A claim that found nothing leaves no audit row. When its job is purged, nobody knows any more whether it was done.
+func TestAClaimThatNobodyRemembersIsNotCalledDone(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.guest(t, "g1")
+		require.NoError(t, b.RecordSignIn(t.Context(), b.withGuest(t, 1, "g1", "", "user-1")))
+		r := b.readGuest(t, "g1")
+		taken := b.lease(t, "me", 1, auth.JobClaimGuest)
+		b.settle(t, jobs.Settlement{ID: taken[0].ID, Owner: "me", Outcome: jobs.Done, At: b.now()})
+		c, err := b.GuestClaim(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, auth.GuestClaim{}, c, "done, and nothing was there")
+		b.clock.advance(48 * time.Hour)
+		_, err = b.Purge(t.Context(), DefaultRetention(), b.now())
+		require.NoError(t, err)
+		c, err = b.GuestClaim(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, auth.GuestClaim{Forgotten: true}, c)
+	})
+}
+
 func TestWhatBrowsersLeaveIsPurged(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		b.guest(t, "old")

@@ -21,8 +21,8 @@ func everyRoute(t *testing.T, b *bundle) map[string][2]string {
 		"login": {"GET", "/auth"}, "login slash": {"GET", "/auth/"}, "login head": {"HEAD", "/auth"},
 		"login back": {"GET", "/auth?redirectToPath=%2Fjournal&lang=en"}, "code": {"POST", "/auth/code"}, "code get": {"GET", "/auth/code"},
 		"self": {"GET", verifyPath(selfLink)}, "digits": {"GET", verifyPath(digitsLink)}, "other": {"GET", verifyPath(otherLink)},
-		"offer": {"GET", verifyPath(offerLink)},
-		"start": {"POST", "/api/v1/auth/login/start"}, "attempt": {"GET", "/api/v1/auth/login/attempt"},
+		"last try": {"GET", verifyPath(lastLink)},
+		"start":    {"POST", "/api/v1/auth/login/start"}, "attempt": {"GET", "/api/v1/auth/login/attempt"},
 		"guest": {"POST", "/api/v1/auth/anonymous-session"}, "claim": {"PATCH", "/api/v1/auth/anonymous/claim"},
 		"used": {"GET", verifyPath(usedLink)}, "expired": {"GET", verifyPath(expiredLink)},
 		"no storage": {"GET", verifyPath(brokenLink)}, "signed in": {"GET", "/auth/signed-in"},
@@ -122,7 +122,7 @@ func TestSpoofedHostChangesNothing(t *testing.T) {
 func TestNothingInlineAndNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, target := range []string{"/auth", verifyPath(openLink), verifyPath(offerLink), verifyPath(usedLink), verifyPath(brokenLink), "/auth/signed-in", "/x"} {
+	for _, target := range []string{"/auth", verifyPath(openLink), verifyPath(lastLink), verifyPath(usedLink), verifyPath(brokenLink), "/auth/signed-in", "/x"} {
 		body := b.get(t, target).Body.String()
 		require.NotRegexp(t, `<style|\sstyle=|\son[a-z]+=|javascript:`, body)
 		require.NotRegexp(t, `<script[^>]*>[^<]`, body)

@@ -227,13 +227,10 @@ func TestVerifyOpensTheDoorThatTheRouteWillAskFor(t *testing.T) {
 	require.NotContains(t, digits, "data-self")
 	require.Contains(t, digits, "<div data-digits>")
 	require.Contains(t, digits, "You have 3 tries.")
-	require.Contains(t, digits, "stays there", "where what was done before is")
-	require.NotContains(t, digits, "data-bring")
-
-	offer := page(offerLink)
-	require.Contains(t, offer, `<input type="checkbox" data-bring>`, "default: no")
-	require.Contains(t, offer, "That is 3 filled-in forms.")
-	require.Contains(t, offer, "You have one try left.")
+	require.Contains(t, digits, "stays in the browser where you did it", "where what was done before is")
+	require.Contains(t, digits, "<div data-offer hidden>", "an offer comes after the digits")
+	require.Contains(t, digits, `<input type="checkbox" data-bring aria-describedby="careful">`, "default: no")
+	require.Contains(t, page(lastLink), "You have one try left.")
 
 	other := page(otherLink)
 	require.NotContains(t, other, "data-self")

@@ -27,7 +27,7 @@ const (
 	selfLink    = "c2VsZg" // this browser asked for it, as a guest
 	digitsLink  = "ZGlnaXRz"
 	otherLink   = "b3RoZXI" // somebody else is signed in here
-	offerLink   = "b2ZmZXI" // something could come along
+	lastLink    = "bGFzdA"  // its digits were wrong twice
 	brokenLink  = "YnJva2Vu"
 	goodCode    = "c2VjcmV0LWNvZGU"
 )
@@ -104,7 +104,7 @@ func (f *sessions) Link(_ context.Context, _ *http.Request, id string) (auth.Lin
 	case id == brokenLink:
 		return auth.LinkView{}, errAway
 	case id == selfLink:
-		open.Door, open.ReturnPath, open.Offer = auth.DoorSelf, "/journal?day=2", auth.Offer{Guest: true, Here: true}
+		open.Door, open.ReturnPath, open.Comes = auth.DoorSelf, "/journal?day=2", true
 		return open, nil
 	case id == digitsLink:
 		open.Door, open.TriesLeft = auth.DoorDigits, 3
@@ -112,8 +112,8 @@ func (f *sessions) Link(_ context.Context, _ *http.Request, id string) (auth.Lin
 	case id == otherLink:
 		open.Other = true
 		return open, nil
-	case id == offerLink:
-		open.Door, open.TriesLeft, open.Offer = auth.DoorDigits, 1, auth.Offer{Guest: true, Records: 3}
+	case id == lastLink:
+		open.Door, open.TriesLeft = auth.DoorDigits, 1
 		return open, nil
 	}
 	return auth.LinkView{State: auth.ViewExpired}, nil

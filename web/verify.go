@@ -64,10 +64,6 @@ type openedLink struct {
 	TriesLeft   int
 	Other       bool // somebody else is signed in here
 	Comes       bool // what was done here as a guest comes along by itself
-	Offered     bool // something could come along, if they say so
-	Records     int  // how much that is; 0: not known
-	Here        bool // it was done in this browser
-	Left        bool // what was done elsewhere stays there
 }
 
 func opened(l auth.LinkView) openedLink {
@@ -75,9 +71,7 @@ func opened(l auth.LinkView) openedLink {
 	return openedLink{
 		Masked: l.Masked, KnownDigits: strings.TrimRight(l.Masked, "•-. "), Minutes: minutes(l.Expires),
 		Self: l.Door == auth.DoorSelf, Digits: digits, TriesLeft: l.TriesLeft, Other: l.Other,
-		Comes:   !digits && l.Offer.Guest,
-		Offered: digits && l.Offer.Guest, Records: l.Offer.Records, Here: l.Offer.Here,
-		Left: digits && !l.Offer.Guest,
+		Comes: !digits && l.Comes,
 	}
 }
 

@@ -39,7 +39,7 @@ func TestPagesMatchTheirGoldenFilesInBothLanguages(t *testing.T) {
 		"verify-self":     {target: verifyPath(selfLink), status: http.StatusOK},
 		"verify-digits":   {target: verifyPath(digitsLink), status: http.StatusOK},
 		"verify-other":    {target: verifyPath(otherLink), status: http.StatusOK},
-		"verify-offer":    {target: verifyPath(offerLink), status: http.StatusOK},
+		"verify-last":     {target: verifyPath(lastLink), status: http.StatusOK},
 		"verify-used":     {target: verifyPath(usedLink), status: http.StatusGone},
 		"verify-expired":  {target: verifyPath(expiredLink), status: http.StatusGone},
 		"verify-no-store": {target: verifyPath(brokenLink), status: http.StatusServiceUnavailable},

@@ -151,7 +151,7 @@ func botConfig(a *App) (bot.Config, error) {
 	times.Core = 3*a.cfg.Auth.CoreTimeout + 5*time.Second
 	rate := func(r RateConfig) bot.Rate { return bot.Rate{Burst: r.Burst, Every: r.Every} }
 	return bot.Config{
-		Links: links{a.auth}, Budgets: a.store, Chats: a.store, Bars: a.store, Desk: bot.DeskOf(desk), Counter: a.metrics, LinkSent: a.metrics.LinkSent,
+		Links: links{a.auth}, TieNewest: links{a.auth}.tieNewest, Budgets: a.store, Chats: a.store, Bars: a.store, Desk: bot.DeskOf(desk), Counter: a.metrics, LinkSent: a.metrics.LinkSent,
 		Phrases: login.Phrases, Reference: login.Reference,
 		Limits: bot.Limits{
 			Number: rate(login.Limits.Number), NumberDay: rate(login.Limits.NumberDay),
@@ -245,6 +245,10 @@ func (l links) CreateLink(ctx context.Context, r bot.LinkRequest) (bot.Link, err
 		err = fmt.Errorf("%w: %w", bot.ErrAccountUnclear, err)
 	}
 	return bot.Link{URL: made.URL, Expires: made.Expires, Code: made.Code}, err
+}
+
+func (l links) tieNewest(ctx context.Context, n phone.Number, reference string) error {
+	return l.auth.TieNewest(ctx, n, reference)
 }
 
 // noLine sends nothing.

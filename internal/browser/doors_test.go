@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,8 +26,8 @@ func began(t *testing.T, d demo, note string) (b *tab, link string) {
 	return b, b.clickAway("a.primary").send()
 }
 
-// TestForeignBrowserNeedsDigits: in a browser where the login did not begin, the number's last four digits come first;
-// what a guest wrote comes along only when they say so.
+// TestForeignBrowserNeedsDigits: in a browser where the login did not begin, the number's last four digits come first, and
+// nothing but the masked number is told before them.
 func TestForeignBrowserNeedsDigits(t *testing.T) {
 	d := startDemo(t)
 	a, link := began(t, d, "stays where it is")
@@ -34,9 +35,16 @@ func TestForeignBrowserNeedsDigits(t *testing.T) {
 	b.visit(link)
 	b.sees("Last four digits of your number")
 	b.sees("You have 3 tries.")
-	b.sees("one filled-in form")
-	require.False(t, eval[bool](b, `document.querySelector("[data-bring]").checked`), "default: no")
-	b.keep("verify-digits-offer")
+	b.sees("+62 812-3456-••••")
+	told := eval[string](b, `fetch("/auth/login/link" + location.search).then(r => r.text())`)
+	for _, word := range []string{"filled-in form", "stays where it is", "Bring along what", "Somebody else"} {
+		b.misses(word)
+		require.NotContains(t, told, word)
+	}
+	require.NotContains(t, told, "Questionnaire")
+	require.Equal(t, d.site+"/auth/signed-in", eval[string](b, `new URL(document.querySelector("[data-verify]").dataset.next, location).href`),
+		"nor where the login wanted to go")
+	b.keep("verify-digits")
 
 	b.click("[data-confirm]")
 	b.sees("Please type the last four digits")
@@ -46,7 +54,14 @@ func TestForeignBrowserNeedsDigits(t *testing.T) {
 	b.sees("You have 2 tries.")
 	b.keep("verify-digits-wrong")
 	require.Empty(t, b.user())
+	b.misses("filled-in form")
 	b.write("#digits", "7001")
+	b.click("[data-confirm]")
+	b.sees("one filled-in form")
+	b.misses("Last four digits of your number")
+	require.False(t, eval[bool](b, `document.querySelector("[data-bring]").checked`), "default: no")
+	require.Empty(t, b.user(), "an offer signs nobody in")
+	b.keep("verify-offer")
 	b.click("[data-confirm]")
 	b.at(d.site + "/")
 	b.sees("Signed in")
@@ -59,11 +74,56 @@ func TestForeignBrowserNeedsDigits(t *testing.T) {
 	_, link = began(t, d, "comes along")
 	c := newBrowser(t)
 	c.visit(link)
-	c.click("[data-bring]")
 	c.write("#digits", "7001")
+	c.click("[data-confirm]")
+	c.sees("one filled-in form")
+	c.click("[data-bring]")
 	c.click("[data-confirm]")
 	c.at(d.site + "/")
 	c.sees("comes along")
+}
+
+// TestForeignGuestNotClaimed: a yes is to the guest that was shown. When that one is gone meanwhile, nobody comes instead.
+func TestForeignGuestNotClaimed(t *testing.T) {
+	d := startDemo(t)
+	a, link := began(t, d, "mine before")
+	b := newBrowser(t)
+	b.visit(d.site + "/")
+	writeDown(b, "Good", "of whoever used this computer")
+	b.visit(link)
+	b.write("#digits", "7001")
+	b.click("[data-confirm]")
+	b.sees("In the browser where this login began")
+	b.click("[data-bring]")
+
+	a.front()
+	a.visit(link) // where it began is faster
+	a.at(d.site + "/")
+	b.front()
+	b.click("[data-confirm]")
+	b.sees("This link does not work any more")
+	require.Empty(t, b.user())
+	b.visit(d.site + "/")
+	b.sees("You are a guest")
+	b.sees("of whoever used this computer")
+	a.front()
+	a.misses("of whoever used this computer")
+	a.sees("mine before")
+
+	// Of this browser's own, and in Indonesian.
+	phone := d.hold(newBrowser(t), "budi")
+	own := phone.ask()
+	b.front()
+	b.visit(strings.Replace(own, "?", "?lang=id&", 1))
+	b.write("#digits", "7002")
+	b.click("[data-confirm]")
+	b.sees("di peramban ini tanpa masuk")
+	b.sees("satu formulir yang sudah diisi")
+	b.keep("verify-offer-here-id")
+	b.click("[data-confirm]")
+	b.at(d.site + "/auth/signed-in?lang=id")
+	b.visit(d.site + "/")
+	b.misses("of whoever used this computer")
 }
 
 // TestThreeWrongGuesses end a link, also for whoever knows better afterwards.
@@ -105,7 +165,12 @@ func TestVictimKeepsOwnSession(t *testing.T) {
 	phone.take("siti")
 	link := phone.ask()
 	victim.visit(link)
+	victim.sees("Last four digits of your number")
+	victim.misses("Somebody else is signed in here")
+	victim.write("#digits", "7001")
+	victim.click("[data-confirm]")
 	victim.sees("Somebody else is signed in here")
+	require.Equal(t, before, victim.user(), "also after the right digits")
 	victim.keep("verify-other")
 	victim.click("a.quiet")
 	victim.at(d.site + "/auth/signed-in")
@@ -113,6 +178,8 @@ func TestVictimKeepsOwnSession(t *testing.T) {
 
 	victim.visit(link)
 	victim.write("#digits", "7001")
+	victim.click("[data-confirm]")
+	victim.sees("Somebody else is signed in here")
 	require.Equal(t, "End it and sign in", eval[string](victim, `document.querySelector("[data-confirm]").innerText`))
 	victim.click("[data-confirm]")
 	victim.at(d.site + "/auth/signed-in")
@@ -132,7 +199,7 @@ func TestForeignAttemptNeverSignsIn(t *testing.T) {
 	victim.visit(link)
 	victim.write("#digits", "7001")
 	victim.click("[data-confirm]")
-	victim.at(d.site + "/")
+	victim.at(d.site + "/") // the attacker's guest did nothing, so there is nothing to ask
 	require.NotEmpty(t, victim.user())
 	attacker.front()
 	attacker.sees("Your message has arrived")

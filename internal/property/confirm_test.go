@@ -43,6 +43,9 @@ func (m *machine) presentation(t *rapid.T) (p presented, body map[string]any) {
 	if p.digits != "" {
 		body["digits"] = p.digits
 	}
+	if p.bring && l.tag != "" && rapid.IntRange(0, 3).Draw(t, "without a tag") > 0 {
+		p.tag, body["offer"] = l.tag, l.tag
+	}
 	return p, body
 }
 
@@ -73,6 +76,10 @@ func (m *machine) confirm(t *rapid.T) {
 		return
 	}
 	reason := why(t, before, after)
+	if offer, ok := a.body["offer"].(map[string]any); ok {
+		require.True(t, p.digitsRight(), "what a guest did is told to nobody who does not know the digits")
+		p.link.tag, _ = offer["tag"].(string)
+	}
 	got := a.session(t)
 	if got != nil {
 		require.Equal(t, "none", reason, "a success is no refusal")
@@ -162,7 +169,7 @@ func (m *machine) confirmTwice(t *rapid.T) {
 	}
 	l := m.links[len(m.links)-1]
 	all := l.owner.Digits()
-	body := map[string]any{"preAuthSessionId": l.preAuth, "linkCode": l.code, "digits": all[len(all)-4:], "replaceSession": true}
+	body := map[string]any{"preAuthSessionId": l.preAuth, "linkCode": l.code, "digits": all[len(all)-4:], "bringGuest": false, "replaceSession": true}
 	m.side(t)
 	var who [2]presented
 	var answers [2]answer

@@ -41,6 +41,7 @@ type link struct {
 	wrong    int  // guesses of its number's digits
 	opened   bool // somebody came with its whole secret while it may have lived
 	sessions int
+	tag      string // of the newest offer
 }
 
 // bar is what an admin did to a number.
@@ -145,6 +146,7 @@ type presented struct {
 	right   bool  // the whole secret
 	digits  string
 	bring   bool // the guest
+	tag     string
 	replace bool // the session of somebody else
 	from    *browser
 }
@@ -207,8 +209,12 @@ func (m *model) expect(p presented) string {
 		return ""
 	case other && !p.replace:
 		return "other"
+	case m.begun(p) || !p.bring:
+		return "ok"
+	case p.tag == "":
+		return "offer" // a yes to nobody
 	}
-	return "ok"
+	return "" // whom the tag was for may be gone, or another browser's
 }
 
 // opens is what must be true of whoever is given a session, whatever failed on the way.
@@ -243,10 +249,10 @@ func (m *model) mayBring(p presented) {
 		}
 		m.may[guest][p.link.owner.Digits()] = true
 	}
-	if m.begun(p) || p.bring {
+	if m.begun(p) || p.tag != "" {
 		allow(p.from.guest)
 	}
-	if p.bring { // the login that the link belongs to may have begun elsewhere
+	if p.tag != "" { // the login that the link belongs to may have begun elsewhere
 		for _, guest := range m.began[p.link.request.reference] {
 			allow(guest)
 		}

@@ -5,6 +5,8 @@
   var code = "";
   var busy = false;
   var root = null;
+  var offer = null; // what could come along, once the digits were right
+  var agreed = false; // that whoever else is signed in here is signed out
 
   function takeCode() {
     if (!location.hash) return false;
@@ -59,13 +61,60 @@
 
   function body() {
     var b = { preAuthSessionId: root.getAttribute("data-preauth"), linkCode: code };
-    var bring = one("[data-bring]");
-    if (asksDigits()) {
-      b.digits = one("#digits").value;
-      if (bring) b.bringGuest = bring.checked;
+    if (one("#digits").value) b.digits = one("#digits").value;
+    if (offer) {
+      b.bringGuest = !!offer.guest && one("[data-bring]").checked;
+      if (b.bringGuest) b.offer = offer.tag;
     }
-    if (asksOther()) b.replaceSession = true; // the button says so
+    if (asksOther()) agreed = true; // the button says so
+    if (agreed) b.replaceSession = true;
     return b;
+  }
+
+  // Which of the questions is shown; the digits stay typed in behind the others.
+  function ask(question) {
+    one("[data-digits]").hidden = question !== "digits";
+    one("[data-offer]").hidden = question !== "offer";
+    root.querySelectorAll("[data-other]").forEach(function (e) { e.hidden = question !== "other"; });
+    var hint = one("[data-digits-hint]");
+    if (hint) hint.hidden = question !== "digits";
+    if (question !== "offer") offer = null;
+    working(false);
+  }
+
+  // What a guest did, in words: how many of each kind.
+  function describe(kinds) {
+    var list = one("[data-kinds]");
+    var forms = 0;
+    var others = 0;
+    Object.keys(kinds || {}).forEach(function (kind) {
+      if (kind === "QuestionnaireResponse") forms += kinds[kind]; else others += kinds[kind];
+    });
+    var lines = [];
+    function count(n, single, many) {
+      if (n > 0) lines.push(n === 1 ? list.getAttribute(single) : list.getAttribute(many).replace("{}", n));
+    }
+    count(forms, "data-form-one", "data-forms");
+    count(others, "data-kind-one", "data-kinds-many");
+    if (!lines.length) lines.push(list.getAttribute("data-unknown"));
+    list.textContent = "";
+    lines.forEach(function (line) {
+      var item = document.createElement("li");
+      item.textContent = line;
+      list.appendChild(item);
+    });
+  }
+
+  // The default is no, also when it is asked again.
+  function askOffer(of) {
+    var where = one("[data-where]");
+    ask("offer");
+    offer = of || {};
+    where.textContent = where.getAttribute(!offer.guest ? "data-gone" : offer.here ? "data-here" : "data-there");
+    one("[data-bring]").checked = false;
+    one("[data-choice]").hidden = one("[data-kinds]").hidden = !offer.guest;
+    describe(offer.kinds);
+    one("[data-offer] h2").focus();
   }
 
   function consume() {
@@ -91,32 +140,34 @@
     var field = one("#digits");
     switch (answer.reason) {
     case "digits_required":
-      one("[data-digits]").hidden = false;
+      ask("digits");
       tries(answer.triesLeft);
-      working(false);
       complain("required");
       return field.focus();
     case "digits_wrong":
-      one("[data-digits]").hidden = false;
+      ask("digits");
       tries(answer.triesLeft);
-      working(false);
       complain("wrong");
       field.value = "";
       return field.focus();
     case "signed_in_as_other":
-      root.querySelectorAll("[data-other]").forEach(function (e) { e.hidden = false; });
-      working(false);
+      agreed = false;
+      ask("other");
       complain("asked");
       return one("[data-confirm]").focus();
+    case "offer":
+      return askOffer(answer.offer);
     default:
       throw new Error("not now");
     }
   }
 
-  function done() {
+  // The login that the link belongs to may know better where to go than the address of this page.
+  function done(answer) {
     code = "";
     arrive("done");
-    var next = new URL(root.getAttribute("data-next"), location.origin);
+    var next = new URL(answer.returnPath || root.getAttribute("data-next"), location.origin);
+    if (next.origin === location.origin) one("[data-leave]").href = next.href;
     if (next.origin === location.origin) location.replace(next.href);
   }
 
@@ -129,7 +180,7 @@
     complain("");
     working(true);
     consume().then(function (answer) {
-      if (answer.status === "OK") return done();
+      if (answer.status === "OK") return done(answer);
       // new_link: the link is spent although nobody got a session from it.
       if (answer.status === "RESTART_FLOW_ERROR" || answer.reason === "new_link") {
         code = "";
@@ -162,7 +213,9 @@
     // The same link tapped again while this page is open changes only the fragment.
     window.addEventListener("hashchange", function () {
       if (!takeCode() || busy) return;
-      working(false);
+      agreed = false;
+      one("#digits").value = "";
+      ask(root.hasAttribute("data-digits-first") ? "digits" : root.hasAttribute("data-other-first") ? "other" : "");
       complain("");
       show("ready");
     });

@@ -1,24 +1,28 @@
 import type { RecipeInterface, PostAPIHookContext } from "supertokens-web-js/recipe/passwordless";
 import type { Conversation } from "./conversation.js";
-import { readRefusal, type ConsumeFields, type Refusal } from "./login.js";
+import { readRefusal, readReturnPath, type ConsumeFields, type Refusal } from "./login.js";
 
 type ConsumeInput = Parameters<RecipeInterface["consumeCode"]>[0];
 type ConsumeAnswer = Awaited<ReturnType<RecipeInterface["consumeCode"]>>;
 
-/** Where a refusal lies in the user context of one call: the SDK keeps no more of it than its message. */
-const seenKey = Symbol("konsulin refusal");
+/** Where what the SDK drops of an answer lies in the user context of one call. */
+const seenKey = Symbol("konsulin answer");
 
 interface Seen {
   refusal?: Refusal;
+  returnPath?: string;
 }
 
-/** The post API hook: reads why the API refused before the SDK turns the answer into an error. */
+/** The post API hook: reads why the API refused, or where to go, before the SDK makes something else of the answer. */
 export async function noteRefusal(context: Pick<PostAPIHookContext, "action" | "fetchResponse" | "userContext">): Promise<void> {
   if (context.action !== "PASSWORDLESS_CONSUME_CODE") return;
   const seen = (context.userContext as { [seenKey]?: Seen } | undefined)?.[seenKey];
   if (!seen) return;
-  const refusal = readRefusal(await context.fetchResponse.clone().json().catch(() => undefined));
+  const answer: unknown = await context.fetchResponse.clone().json().catch(() => undefined);
+  const refusal = readRefusal(answer);
   if (refusal) seen.refusal = refusal;
+  const returnPath = readReturnPath(answer);
+  if (returnPath !== undefined) seen.returnPath = returnPath;
 }
 
 /**
@@ -45,7 +49,7 @@ export async function confirm(
     }
     if (answer.status === "OK") {
       await arrived();
-      await remember(original, input, talk.returnPath);
+      await remember(original, input, seen.returnPath ?? talk.returnPath);
     } else {
       await talk.gone();
     }

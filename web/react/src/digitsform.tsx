@@ -10,12 +10,11 @@ interface Props {
   submit: (fields: ConsumeFields) => void;
 }
 
-/** Asks for the number's last four digits, and whether what was done as a guest shall come along. */
+/** Asks for the number's last four digits. What else there is to ask comes after them. */
 export function DigitsForm({ state, texts, submit }: Props): ReactElement {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [digits, setDigits] = useState("");
-  const [bring, setBring] = useState(false);
   const [misshapen, setMisshapen] = useState(false);
   const view = state.view;
   const wrong = state.alert === "digitsWrong" && !state.busy;
@@ -30,23 +29,14 @@ export function DigitsForm({ state, texts, submit }: Props): ReactElement {
     event.preventDefault();
     const ok = /^[0-9]{4}$/.test(digits);
     setMisshapen(!ok);
-    if (ok) submit({ digits, ...(bring && { bringGuest: true }) });
+    if (ok) submit({ digits });
     else input.current?.focus();
   };
   return (
     <form onSubmit={send} noValidate>
       <NumberField id={id} label={texts.digitsLabel} length={4} value={digits} invalid={misshapen || wrong} input={input} onChange={setDigits}
         hint={(misshapen ? texts.digitsShape + " " : "") + fill(texts.triesLeft, { count: view?.triesLeft ?? 0 })} />
-      {view?.offer.guest && (
-        <>
-          <label data-konsulin="check">
-            <input type="checkbox" checked={bring} aria-describedby={id + "-bring"} onChange={(event) => setBring(event.target.checked)} />
-            {view.offer.records > 0 ? fill(texts.bringCount, { count: view.offer.records }) : texts.bring}
-          </label>
-          <p data-konsulin="hint" id={id + "-bring"}>{view.offer.here ? texts.bringHere : texts.bringThere}</p>
-        </>
-      )}
-      {view?.elsewhere && !view.offer.guest && <p data-konsulin="hint">{texts.staysThere}</p>}
+      <p data-konsulin="hint">{texts.staysThere}</p>
       <button data-konsulin="button primary" type="submit" aria-disabled={state.busy}>
         {state.busy ? texts.working : texts.continue}
       </button>

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useReducer, useRef, type ReactElement, type ReactNode } from "react";
 import { Conversation } from "./conversation.js";
 import { DigitsForm } from "./digitsform.js";
+import { OfferForm } from "./offerform.js";
 import { firstState, reduce, type LinkState } from "./linkstate.js";
 import type { ConsumeFields, Login } from "./login.js";
 import { Styles } from "./styles.js";
@@ -48,11 +49,12 @@ export function LinkPage(props: LinkPageProps): ReactElement {
 
   const submit = (fields: ConsumeFields): void => {
     if (state.busy) return;
-    dispatch({ kind: "submitted" });
+    dispatch({ kind: "submitted", ...(fields.digits !== undefined && { digits: fields.digits }) });
     const running = talk.current;
     const now = running ?? new Conversation(preAuthSessionId, dispatch, view?.returnPath ?? returnPath);
     talk.current = now;
-    now.submit(state.replace ? { ...fields, replaceSession: true } : fields);
+    const said = state.digits === undefined ? fields : { digits: state.digits, ...fields };
+    now.submit(state.replace ? { ...said, replaceSession: true } : said);
     if (!running) confirm(now);
   };
   const submitSelf = useRef(submit);
@@ -61,6 +63,10 @@ export function LinkPage(props: LinkPageProps): ReactElement {
     if (step === "self") submitSelf.current({});
   }, [step]);
 
+  const agree = (): void => {
+    dispatch({ kind: "agreed" });
+    if (state.digits !== undefined) submit({ replaceSession: true });
+  };
   const leave = (): void => {
     if (talk.current && state.alert !== "lastTry") talk.current.leave();
     else props.leave();
@@ -72,7 +78,7 @@ export function LinkPage(props: LinkPageProps): ReactElement {
         <div data-konsulin="block">
           <Styles />
           <Step key={step} {...{ state, texts, submit, leave, stay: props.stay }}
-            agree={() => dispatch({ kind: "agreed" })} again={() => dispatch({ kind: "look" })} />
+            agree={agree} again={() => dispatch({ kind: "look" })} />
         </div>
       </div>
     </div>
@@ -108,7 +114,7 @@ function Step({ state, texts, submit, leave, stay, agree, again }: StepProps): R
     case "question":
       return (
         <Screen title={texts.otherTitle} text={fill(texts.other, number)}>
-          <Button onClick={agree}>{texts.otherYes}</Button>
+          <Button busy={state.busy} onClick={agree}>{state.busy ? texts.working : texts.otherYes}</Button>
           <Button secondary onClick={stay}>{texts.otherNo}</Button>
         </Screen>
       );
@@ -124,11 +130,22 @@ function Step({ state, texts, submit, leave, stay, agree, again }: StepProps): R
           <DigitsForm {...{ state, texts, submit }} />
         </Screen>
       );
+    case "offer":
+      return (
+        <Screen title={texts.offerTitle} text={offerText(state, texts)} alert={alert}>
+          <OfferForm {...{ state, texts, submit }} />
+        </Screen>
+      );
     case "self":
       return <p data-konsulin="text" role="status">{texts.working}</p>;
     default:
       return <p data-konsulin="text" role="status">{texts.loading}</p>;
   }
+}
+
+function offerText({ offer }: LinkState, texts: Texts): string {
+  if (!offer?.guest) return texts.offerGone;
+  return offer.here ? texts.offerHere : texts.offerThere;
 }
 
 /** One step. Its heading takes the focus, so that those who listen hear that the page has changed. */

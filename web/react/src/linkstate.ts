@@ -1,5 +1,5 @@
 import type { Told } from "./conversation.js";
-import type { LinkView } from "./login.js";
+import type { LinkView, Offer } from "./login.js";
 
 /** What the page of a link shows. */
 export interface LinkState {
@@ -11,8 +11,13 @@ export interface LinkState {
     | "question" // somebody else is signed in here
     | "self" // completes by itself
     | "tap"
-    | "digits";
+    | "digits"
+    | "offer"; // the digits were right, and what was done as a guest could come along
   view?: LinkView;
+  /** The digits that were right, to be said again with every further answer. */
+  digits?: string;
+  /** Only in the step "offer". */
+  offer?: Offer;
   /** A confirmation is under way. */
   busy: boolean;
   /** The person agreed that whoever is signed in here is signed out. */
@@ -25,7 +30,7 @@ export type LinkEvent =
   | { kind: "viewed"; view: LinkView | undefined }
   | { kind: "unseen" }
   | { kind: "agreed" }
-  | { kind: "submitted" }
+  | { kind: "submitted"; digits?: string }
   | Told;
 
 export const firstState: LinkState = { step: "loading", busy: false, replace: false };
@@ -40,16 +45,23 @@ export function reduce(state: LinkState, event: LinkEvent): LinkState {
     case "unseen":
       return { ...firstState, step: "failed" };
     case "agreed":
-      return state.view ? arrange(state.view, true) : state;
+      if (!state.view) return state;
+      // Who has typed the right digits already says the same once more, and is asked nothing in between.
+      return state.digits === undefined ? arrange(state.view, true) : { ...state, replace: true };
     case "submitted": {
       const { alert: _, ...rest } = state;
-      return { ...rest, busy: true };
+      return { ...rest, busy: true, ...(event.digits !== undefined && { digits: event.digits }) };
     }
     case "gone":
       return gone(state);
     case "refused":
       return refused(state, event);
   }
+}
+
+/** The digits once they were right. */
+function known(state: LinkState): Pick<LinkState, "digits"> {
+  return state.digits === undefined ? {} : { digits: state.digits };
 }
 
 /** The step at which the person is asked next. Who is signed in here comes first: nothing is typed for nothing. */
@@ -70,7 +82,10 @@ function refused(state: LinkState, { refusal }: Extract<Told, { kind: "refused" 
   const triesLeft = refusal.triesLeft ?? view.triesLeft;
   switch (refusal.reason) {
     case "signed_in_as_other":
-      return arrange({ ...view, other: true }, false);
+      return { ...arrange({ ...view, other: true }, false), ...known(state) };
+    case "offer":
+      if (!refusal.offer) return gone(state);
+      return { step: "offer", view, offer: refusal.offer, busy: false, replace: state.replace, ...known(state) };
     case "digits_required":
       return arrange({ ...view, door: "digits", triesLeft }, state.replace);
     case "digits_wrong":
@@ -80,6 +95,7 @@ function refused(state: LinkState, { refusal }: Extract<Told, { kind: "refused" 
       return gone(state);
     case "code_wrong": // not said of links
     case "try_again":
+      if (state.offer) return { ...state, busy: false, alert: "notNow" };
       // What went by itself is not repeated by itself.
       return { ...arrange(view, state.replace), ...(view.door === "self" && { step: "tap" }), alert: "notNow" };
   }

@@ -29,40 +29,44 @@ export interface LinkView {
   number: string;
   door: Door;
   triesLeft: number;
-  /** Whether somebody else is signed in in this browser. */
+  /** Whether somebody else is signed in in this browser. Where the digits are wanted, only the confirmation tells. */
   other: boolean;
-  /** What was done as a guest and could come along. */
-  offer: Offer;
-  /** Whether the login began in another browser, as a guest whom the bot knows. */
-  elsewhere: boolean;
-  /** Where this browser wanted to go when it began the login. */
+  /** Where this browser wanted to go when it began the login. Where the digits are wanted, only the confirmation tells. */
   returnPath?: string;
 }
 
+/** What was done as a guest and could come along. It is told for the right digits. */
 export interface Offer {
+  /** False: what was offered before is not there any more. */
   guest: boolean;
   /** Whether that was in this browser. */
   here: boolean;
-  /** How many records there are; 0 when that is not known. */
-  records: number;
+  /** How many records there are of each FHIR type; empty when that is not known. */
+  kinds: Record<string, number>;
+  /** Stands for the guest: a yes repeats it. */
+  tag: string;
 }
 
 /** What a browser may say when it confirms a link, beside the link itself. */
 export interface ConsumeFields {
   /** The last four digits of the number. */
   digits?: string;
-  /** Take along what was done as a guest. Default no. */
+  /** Take along what was done as a guest, or not. Left out, the API asks first, if there is something to ask. */
   bringGuest?: boolean;
+  /** The tag of the offer that a yes belongs to. */
+  offer?: string;
   /** Sign out whoever else is signed in here. */
   replaceSession?: boolean;
 }
 
-const reasons = ["digits_required", "digits_wrong", "signed_in_as_other", "code_wrong", "new_link", "try_again"] as const;
+const reasons = ["digits_required", "digits_wrong", "signed_in_as_other", "offer", "code_wrong", "new_link", "try_again"] as const;
 
 /** Why a link was not confirmed, although it may still be. */
 export interface Refusal {
   reason: (typeof reasons)[number];
   triesLeft?: number;
+  /** Only with the reason "offer". */
+  offer?: Offer;
 }
 
 /** Reads the answer of the consume route; undefined when it is no refusal. */
@@ -71,7 +75,23 @@ export function readRefusal(answer: unknown): Refusal | undefined {
   if (body["status"] !== "GENERAL_ERROR") return undefined;
   const refusal: Refusal = { reason: oneOf(body["reason"], reasons, "try_again") };
   if (typeof body["triesLeft"] === "number") refusal.triesLeft = count(body["triesLeft"]);
+  if (refusal.reason === "offer") refusal.offer = readOffer(body["offer"]);
   return refusal;
+}
+
+function readOffer(answer: unknown): Offer {
+  const offer = fields(answer);
+  const kinds: Record<string, number> = {};
+  for (const [kind, records] of Object.entries(fields(offer["kinds"]))) {
+    if (count(records) > 0) kinds[kind] = count(records);
+  }
+  return { guest: offer["guest"] === true, here: offer["here"] === true, kinds, tag: text(offer["tag"]) };
+}
+
+/** Where the login that was confirmed wanted to go, as the answer of the consume route tells. */
+export function readReturnPath(answer: unknown): string | undefined {
+  const path = text(fields(answer)["returnPath"]);
+  return isSafePath(path) ? path : undefined;
 }
 
 /** How a code from the chat was received; "gone": it does not work any more. */
@@ -140,15 +160,12 @@ export class Login {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
     }
-    const offer = fields(body["offer"]);
     const view: LinkView = {
       state: oneOf<LinkView["state"]>(body["state"], ["open", "used"], "expired"),
       number: text(body["number"]),
       door: oneOf<Door>(body["door"], ["self", "tap"], "digits"),
       triesLeft: count(body["triesLeft"]),
       other: body["other"] === true,
-      offer: { guest: offer["guest"] === true, here: offer["here"] === true, records: count(offer["records"]) },
-      elsewhere: body["elsewhere"] === true,
     };
     const returnPath = text(body["returnPath"]);
     if (isSafePath(returnPath)) view.returnPath = returnPath;

@@ -28,6 +28,7 @@ const css = `
 [data-konsulin~="input"] { box-sizing: border-box; width: 100%; height: 48px; margin-bottom: 6px; border: 1px solid #6b7280;
   border-radius: 6px; font-size: 24px; letter-spacing: 0.4em; text-align: center; color: #161c26; background: #ffffff; }
 [data-konsulin~="hint"] { margin: 0 0 16px; font-size: 14px; color: #555b66; }
+[data-konsulin~="list"] { margin: 0 0 16px; padding-left: 20px; font-size: 16px; color: #161c26; }
 [data-konsulin~="check"] { display: flex; gap: 10px; margin: 0 0 4px; font-size: 14px; color: #161c26; cursor: pointer; }
 [data-konsulin~="check"] input { flex: none; width: 20px; height: 20px; margin: 0; }
 `;

@@ -54,5 +54,5 @@ export function started(more: Record<string, unknown> = {}): Response {
 }
 
 export function link(more: Record<string, unknown> = {}): Response {
-  return json({ state: "open", number: "+62 812 •••• ••••", expires_in: 500, door: "tap", triesLeft: 3, other: false, elsewhere: false, offer: { guest: false }, ...more });
+  return json({ state: "open", number: "+62 812 •••• ••••", expires_in: 500, door: "tap", triesLeft: 3, comes: false, other: false, ...more });
 }

@@ -99,29 +99,82 @@ test("another browser is asked for the digits, with the tries that are left", as
   expect(leave).toHaveBeenCalledOnce();
 });
 
-test("nothing comes along unless the person says so", async () => {
-  api.on("GET /login/link", () => link({ door: "digits", elsewhere: true, offer: { guest: true, here: false, records: 3 } }));
+const offer = { guest: true, here: false, kinds: { QuestionnaireResponse: 3, Consent: 1 }, tag: "the-tag" };
+
+async function offered(what = offer) {
+  api.on("GET /login/link", () => link({ door: "digits" }));
   const { talks } = setup();
   await heading(texts.digitsTitle);
-  const bring = screen.getByRole("checkbox", { name: fill(texts.bringCount, { count: 3 }) });
-  expect((bring as HTMLInputElement).checked).toBe(false);
-  expect(screen.getByText(texts.bringThere)).toBeTruthy();
+  expect(screen.queryByRole("checkbox")).toBeNull(); // nothing of it is shown before the digits
   await userEvent.type(screen.getByLabelText(texts.digitsLabel), "1234{Enter}");
   expect(await talks[0]?.next()).toEqual({ digits: "1234" });
-  talks[0]?.refuse({ reason: "digits_wrong", triesLeft: 2 });
-  await screen.findByText(texts.digitsWrong);
+  talks[0]?.refuse({ reason: "offer", offer: what });
+  await heading(texts.offerTitle);
+  return { talks };
+}
+
+test("nothing comes along unless the person says so", async () => {
+  const { talks } = await offered();
+  expect((screen.getByRole("checkbox", { name: texts.bring }) as HTMLInputElement).checked).toBe(false);
+  expect(screen.getByText(texts.offerThere)).toBeTruthy();
+  expect(screen.getAllByRole("listitem").map((item) => item.textContent)).toEqual([fill(texts.offerForms, { count: 3 }), texts.offerOther]);
   const next = talks[0]?.next();
-  await userEvent.click(bring);
-  await userEvent.type(screen.getByLabelText(texts.digitsLabel), "4321{Enter}");
-  expect(await next).toEqual({ digits: "4321", bringGuest: true });
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  expect(await next).toEqual({ digits: "1234", bringGuest: false });
 });
 
-test("what cannot come along is told to stay where it is", async () => {
-  api.on("GET /login/link", () => link({ door: "digits", elsewhere: true }));
+test("a yes repeats the digits and whom it is about, also after a failure", async () => {
+  const { talks } = await offered();
+  let next = talks[0]?.next();
+  await userEvent.click(screen.getByRole("checkbox"));
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  expect(await next).toEqual({ digits: "1234", bringGuest: true, offer: "the-tag" });
+  talks[0]?.refuse({ reason: "try_again" });
+  expect((await screen.findByRole("alert")).textContent).toBe(texts.notNow);
+  next = talks[0]?.next();
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  expect(await next).toEqual({ digits: "1234", bringGuest: true, offer: "the-tag" });
+  talks[0]?.refuse({ reason: "digits_wrong", triesLeft: 2 });
+  await heading(texts.digitsTitle);
+});
+
+test("what is not there any more is told, and the sign-in goes on without it", async () => {
+  const { talks } = await offered({ ...offer, guest: false });
+  expect(screen.getByText(texts.offerGone)).toBeTruthy();
+  expect(screen.queryByRole("checkbox")).toBeNull();
+  const next = talks[0]?.next();
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  expect(await next).toEqual({ digits: "1234", bringGuest: false });
+});
+
+test("how much it is may be unknown", async () => {
+  await offered({ ...offer, kinds: {} as typeof offer.kinds });
+  expect(screen.getByText(texts.offerUnknown)).toBeTruthy();
+});
+
+test("another browser is told that what was done elsewhere may stay there, whether there is something or not", async () => {
+  api.on("GET /login/link", () => link({ door: "digits" }));
   setup();
   await heading(texts.digitsTitle);
   expect(screen.getByText(texts.staysThere)).toBeTruthy();
-  expect(screen.queryByRole("checkbox")).toBeNull();
+});
+
+test("who is signed in as somebody else is asked after the digits, which are not typed twice", async () => {
+  api.on("GET /login/link", () => link({ door: "digits" }));
+  const { talks } = setup();
+  await heading(texts.digitsTitle);
+  await userEvent.type(screen.getByLabelText(texts.digitsLabel), "1234{Enter}");
+  await talks[0]?.next();
+  talks[0]?.refuse({ reason: "signed_in_as_other" });
+  await heading(texts.otherTitle);
+  const next = talks[0]?.next();
+  await userEvent.click(screen.getByRole("button", { name: texts.otherYes }));
+  expect(await next).toEqual({ digits: "1234", replaceSession: true });
+  talks[0]?.refuse({ reason: "offer", offer });
+  await heading(texts.offerTitle);
+  const last = talks[0]?.next();
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  expect(await last).toEqual({ digits: "1234", bringGuest: false, replaceSession: true });
 });
 
 test("who is signed in as somebody else is asked first, and may stay", async () => {

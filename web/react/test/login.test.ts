@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { beforeEach, expect, test, vi } from "vitest";
 import { Api, ApiError } from "../src/api.js";
-import { Login, readRefusal } from "../src/login.js";
+import { Login, readRefusal, readReturnPath } from "../src/login.js";
 import { FakeApi, json, link, started } from "./fakeapi.js";
 
 let api: FakeApi;
@@ -46,11 +46,10 @@ test("the state of an attempt is one of four, and none when the answer says some
 
 test("a link's view is read whole", async () => {
   api.on("GET /login/link", () => link({
-    door: "digits", triesLeft: 2, other: true, elsewhere: true, returnPath: "/x", offer: { guest: true, here: false, records: 60 },
+    door: "tap", triesLeft: 2, other: true, returnPath: "/x",
   }));
   expect(await login.link("a&b")).toEqual({
-    state: "open", number: "+62 812 •••• ••••", door: "digits", triesLeft: 2, other: true, elsewhere: true,
-    returnPath: "/x", offer: { guest: true, here: false, records: 60 },
+    state: "open", number: "+62 812 •••• ••••", door: "tap", triesLeft: 2, other: true, returnPath: "/x",
   });
   expect(api.calls[0]?.query.get("preAuthSessionId")).toBe("a&b");
 });
@@ -58,8 +57,7 @@ test("a link's view is read whole", async () => {
 test("what a view does not say is taken as the stricter of what it could mean", async () => {
   api.on("GET /login/link", () => json({ returnPath: "https://evil.example" }));
   expect(await login.link("a")).toEqual({
-    state: "expired", number: "", door: "digits", triesLeft: 0, other: false, elsewhere: false,
-    offer: { guest: false, here: false, records: 0 },
+    state: "expired", number: "", door: "digits", triesLeft: 0, other: false,
   });
 });
 
@@ -90,6 +88,13 @@ test("a refusal is read with its reason and the tries that are left", () => {
   expect(readRefusal({ status: "GENERAL_ERROR", reason: "digits_wrong", triesLeft: 0 })).toEqual({ reason: "digits_wrong", triesLeft: 0 });
   expect(readRefusal({ status: "GENERAL_ERROR", reason: "signed_in_as_other" })).toEqual({ reason: "signed_in_as_other" });
   expect(readRefusal({ status: "GENERAL_ERROR", message: "x" })).toEqual({ reason: "try_again" });
+  const kinds = { QuestionnaireResponse: 60, Consent: 0, Basic: "x" };
+  expect(readRefusal({ status: "GENERAL_ERROR", reason: "offer", offer: { guest: true, here: true, records: 60, kinds, tag: "t" } }))
+    .toEqual({ reason: "offer", offer: { guest: true, here: true, kinds: { QuestionnaireResponse: 60 }, tag: "t" } });
+  expect(readRefusal({ status: "GENERAL_ERROR", reason: "offer" }))
+    .toEqual({ reason: "offer", offer: { guest: false, here: false, kinds: {}, tag: "" } });
+  expect(readReturnPath({ status: "OK", returnPath: "/x" })).toBe("/x");
+  expect(readReturnPath({ status: "OK", returnPath: "//evil.example" })).toBeUndefined();
   expect(readRefusal({ status: "OK" })).toBeUndefined();
   expect(readRefusal(undefined)).toBeUndefined();
 });

@@ -153,8 +153,11 @@ test("a claim that fails keeps nobody from signing in", async () => {
 });
 
 test("another browser signs in with the digits, and takes along what it was told to", async () => {
-  const answers = [refused("digits_wrong", { triesLeft: 2 }), signedIn()];
-  api.on("GET /login/link", () => link({ door: "digits", offer: { guest: true, here: true, records: 1 } }));
+  const offer = { guest: true, here: true, records: 1, kinds: { QuestionnaireResponse: 1 }, tag: "the-tag" };
+  const ok = { ...((await signedIn().json()) as object), returnPath: "/journal" };
+  const headers = Object.fromEntries(signedIn().headers);
+  const answers = [refused("digits_wrong", { triesLeft: 2 }), refused("offer", { offer }), json(ok, 200, headers)];
+  api.on("GET /login/link", () => link({ door: "digits" }));
   api.on(consume, () => answers.shift() ?? json({}, 500));
   api.on("PATCH /anonymous/claim", () => claimed());
   await open("/auth/verify?preAuthSessionId=pre#code");
@@ -163,12 +166,16 @@ test("another browser signs in with the digits, and takes along what it was told
   await screen.findByText(texts.digitsWrong);
   expect(screen.getByText(/: 2$/)).toBeTruthy();
   expect(went).toEqual([]);
-  await userEvent.click(screen.getByRole("checkbox"));
   await userEvent.type(input, "7890{Enter}");
-  await waitFor(() => expect(went).toEqual(["/"]));
+  await screen.findByText(texts.offerForm);
+  expect(went).toEqual([]);
+  await userEvent.click(screen.getByRole("checkbox"));
+  await userEvent.click(screen.getByRole("button", { name: texts.continue }));
+  await waitFor(() => expect(went).toEqual(["/journal"]));
   expect(api.to(consume).map((call) => call.body)).toMatchObject([
     { preAuthSessionId: "pre", linkCode: "code", digits: "1111" },
-    { preAuthSessionId: "pre", linkCode: "code", digits: "7890", bringGuest: true },
+    { preAuthSessionId: "pre", linkCode: "code", digits: "7890" },
+    { preAuthSessionId: "pre", linkCode: "code", digits: "7890", bringGuest: true, offer: "the-tag" },
   ]);
   expect(events.filter((event) => event === "SUCCESS")).toHaveLength(1);
 });
