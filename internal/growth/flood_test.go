@@ -86,15 +86,25 @@ type noDesk struct {
 
 func setup(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: filepath.Join(t.TempDir(), "data"), counts: map[string]int{}, linked: map[phone.Number]int{}}
+	dir := filepath.Join(t.TempDir(), "data")
+	w := open(t, storage.Config{Engine: storage.SQLite, Dir: dir}, bot.DefaultLimits())
+	w.dir = dir
+	return w
+}
+
+// open makes a bot over a database, as one process of several may.
+func open(t *testing.T, cfg storage.Config, limits bot.Limits) *world {
+	t.Helper()
+	w := &world{t: t, counts: map[string]int{}, linked: map[phone.Number]int{}}
 	w.now.Store(time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC).UnixMilli())
 	var err error
-	w.store, err = storage.Open(t.Context(), storage.Config{Engine: storage.SQLite, Dir: w.dir, Now: w.clock})
+	cfg.Now = w.clock
+	w.store, err = storage.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.bot, err = bot.New(bot.Config{
 		Line: w, Links: w, Inbox: w.store, Budgets: w.store, Chats: w.store, Bars: w.store, Desk: bot.DeskOf(noDesk{}), Counter: w, Wake: func() {},
-		Limits: bot.DefaultLimits(), Times: bot.DefaultTimes(), Language: bot.Language{Default: "en", Hidden: "en"},
+		Limits: limits, Times: bot.DefaultTimes(), Language: bot.Language{Default: "en", Hidden: "en"},
 		Other: bot.Other{Policy: bot.OtherIgnore}, WayOut: "https://example.org", IDKey: []byte("sixteen bytes at least"), Now: w.clock,
 	})
 	require.NoError(t, err)
@@ -107,6 +117,11 @@ func (w *world) number(i int) phone.Number {
 	return n
 }
 
+func (w *world) ask(n phone.Number, id string) bot.Message {
+	return bot.Message{ID: id, From: n, Chat: n.Digits() + "@chat", Text: "Request login, authenticate me.", SentAt: w.clock(),
+		PushName: "Somebody", Hidden: "9" + n.Digits()}
+}
+
 // receive hands messages over, many at once.
 func (w *world) receive(messages []bot.Message) {
 	g, ctx := errgroup.WithContext(w.t.Context())
@@ -117,13 +132,18 @@ func (w *world) receive(messages []bot.Message) {
 	require.NoError(w.t, g.Wait())
 }
 
+func (w *world) lease() []jobs.Job {
+	taken, err := w.store.LeaseJobs(w.t.Context(), jobs.Lease{Owner: "me", Kinds: []string{bot.JobLogin}, Limit: batch,
+		Now: w.clock(), Until: w.clock().Add(time.Hour)})
+	require.NoError(w.t, err)
+	return taken
+}
+
 // work runs what is due until nothing is, and returns how many runs that took.
 func (w *world) work() (runs int) {
 	handlers := w.bot.Handlers()
 	for {
-		taken, err := w.store.LeaseJobs(w.t.Context(), jobs.Lease{Owner: "me", Kinds: []string{bot.JobLogin}, Limit: batch,
-			Now: w.clock(), Until: w.clock().Add(time.Hour)})
-		require.NoError(w.t, err)
+		taken := w.lease()
 		if len(taken) == 0 {
 			return runs
 		}
@@ -156,7 +176,7 @@ func heap() float64 {
 
 // rows counts those of a table, past the store. live are the bytes of the file that hold something.
 func (w *world) rows(tables ...string) map[string]int {
-	db := w.open()
+	db := w.file()
 	defer func() { require.NoError(w.t, db.Close()) }()
 	found := map[string]int{}
 	for _, table := range tables {
@@ -168,7 +188,7 @@ func (w *world) rows(tables ...string) map[string]int {
 }
 
 func (w *world) live() float64 {
-	db := w.open()
+	db := w.file()
 	defer func() { require.NoError(w.t, db.Close()) }()
 	var pages, free, size int
 	for pragma, into := range map[string]*int{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
@@ -177,7 +197,7 @@ func (w *world) live() float64 {
 	return float64((pages-free)*size) / (1 << 20)
 }
 
-func (w *world) open() *sql.DB {
+func (w *world) file() *sql.DB {
 	db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.dir, "konsulin.db")+"?mode=ro")
 	require.NoError(w.t, err)
 	return db
@@ -189,10 +209,7 @@ func (w *world) open() *sql.DB {
 func TestManyNumbers(t *testing.T) {
 	w := setup(t)
 	known := w.number(99_999_999)
-	ask := func(n phone.Number, id string) bot.Message {
-		return bot.Message{ID: id, From: n, Chat: n.Digits() + "@chat", Text: "Request login, authenticate me.", SentAt: w.clock(),
-			PushName: "Somebody", Hidden: "9" + n.Digits()}
-	}
+	ask := w.ask
 	w.receive([]bot.Message{ask(known, "before")})
 	w.work()
 	require.Equal(t, 1, w.linked[known])
