@@ -22,17 +22,28 @@ type staff struct {
 	people map[string]*whatsapp.User
 }
 
+// staffNames has several owners, because more than 20 commands a minute are a flood.
+var staffNames = []string{"viewer", "support", "owner", "second owner", "third owner", "fourth owner", "fifth owner", "sixth owner", "second support"}
+
 // newStaff makes admins whose numbers begin with prefix: 62812 reads Indonesian, 4474 English.
 func newStaff(t *testing.T, engine, prefix string, change ...func(*app.Config)) *staff {
 	t.Helper()
 	numbers := map[string]string{}
-	for _, level := range []string{"viewer", "support", "owner", "second owner"} { // more than 20 commands a minute are a flood
+	for _, level := range staffNames {
 		numbers[level] = digits(prefix, map[string]int{"62812": 13, "447400": 12}[prefix])
 	}
 	s := &staff{people: map[string]*whatsapp.User{}}
 	s.world = newWorld(t, engine, append(change, func(cfg *app.Config) {
-		cfg.Admins.Viewer, cfg.Admins.Support, cfg.Admins.Owner = []string{"+" + numbers["viewer"]}, []string{"+" + numbers["support"]},
-			[]string{"+" + numbers["owner"], "+" + numbers["second owner"]}
+		for level, n := range numbers {
+			switch {
+			case strings.HasSuffix(level, "owner"):
+				cfg.Admins.Owner = append(cfg.Admins.Owner, "+"+n)
+			case strings.HasSuffix(level, "support"):
+				cfg.Admins.Support = append(cfg.Admins.Support, "+"+n)
+			default:
+				cfg.Admins.Viewer = append(cfg.Admins.Viewer, "+"+n)
+			}
+		}
 	})...)
 	s.b = s.pairAndStart()
 	for level, n := range numbers {

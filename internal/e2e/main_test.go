@@ -19,6 +19,7 @@ var database pgtest.Server
 
 var (
 	kills    = flag.Int("kills", 12, "how often TestKill… kills the bot")
+	revokes  = flag.Int("revokes", 3, "how often TestRevokeSpeed… revokes")
 	restarts = flag.Int("restarts", 6, "how often TestSupervised… has the bot restarted")
 )
 
