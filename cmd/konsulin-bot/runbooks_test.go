@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,7 +23,7 @@ func commandsIn(text string) (found [][]string) {
 // TestEveryCommandInTheRunbooksExists: at three in the morning is no time to find out that one does not.
 func TestEveryCommandInTheRunbooksExists(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"../../docs/ops/runbooks.md", "../../README.md"} {
+	for _, path := range []string{"../../docs/ops/runbooks.md", "../../docs/operations.md", "../../README.md"} {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		commands := commandsIn(string(text))
@@ -70,4 +72,33 @@ func TestTheUnitAndTheImageStartWhatThereIs(t *testing.T) {
 		_, _, err := newRoot(process{}).Find(args)
 		require.NoError(t, err)
 	}
+}
+
+// TestSystemdTakesTheUnit: it finds nothing to complain of, and little that the process could do to the machine.
+func TestSystemdTakesTheUnit(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("there is no systemd-analyze here")
+	}
+	text, err := os.ReadFile("../../deploy/konsulin-bot.service")
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	run := func(unit string, args ...string) (string, error) {
+		path := filepath.Join(t.TempDir(), "konsulin-bot.service")
+		require.NoError(t, os.WriteFile(path, []byte(unit), 0o600))
+		out, err := exec.CommandContext(t.Context(), analyze, append(args, path)...).CombinedOutput()
+		return string(out), err
+	}
+	unit := strings.ReplaceAll(string(text), "ExecStart=/usr/local/bin/konsulin-bot", "ExecStart="+self)
+	out, err := run(unit, "verify")
+	require.NoError(t, err, out)
+	require.Empty(t, out)
+	out, _ = run(strings.ReplaceAll(unit, "WatchdogSec=", "WatchdogSecs="), "verify")
+	require.NotEmpty(t, out, "the check can fail")
+	out, err = run(unit, "security", "--offline=true", "--no-pager", "--threshold=15") // tenths
+	require.NoError(t, err, out)
+	out, err = run(strings.ReplaceAll(unit, "ProtectSystem=strict", "ProtectSystem=no"), "security", "--offline=true", "--no-pager", "--threshold=12")
+	require.Error(t, err, out)
 }

@@ -108,6 +108,7 @@ func TestEveryAlertAsksForWhatThereIs(t *testing.T) {
 		require.NotEmpty(t, asked, rule.Alert)
 		for _, s := range asked {
 			require.Contains(t, there, s.Name, rule.Alert)
+			require.Regexp(t, "^(konsulin_.*|up)$", s.Name, "%s: what the libraries measure depends on what the unit lets them see", rule.Alert)
 			for _, m := range s.LabelMatchers {
 				if m.Name != nameLabel {
 					require.Contains(t, there[s.Name], m.Name, "%s: label of %s", rule.Alert, s.Name)

@@ -80,7 +80,7 @@ func New(cfg Config) *Metrics {
 			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30}, "system", "outcome"),
 	}
 	m.registry.MustRegister(m.messages, m.signIns, m.refused, m.turnedAway, m.runs, m.messageToLink, m.linkToSignIn, m.runTime, m.remote,
-		buildInfo(cfg.Version), newScrape(cfg),
+		buildInfo(cfg.Version), started(cfg.Now()), newScrape(cfg),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, found := range []string{foundAtOnce, foundLater} { // so that a rate exists before the first sign-in
 		m.signIns.WithLabelValues(userNew, found)
@@ -183,6 +183,14 @@ func histogram(name, help string, buckets ...float64) prometheus.Histogram {
 
 func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+// started is when the process began to measure. The library's own measure of it needs /proc/stat, which a hardened unit
+// hides (ProcSubset=pid).
+func started(at time.Time) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "start_timestamp_seconds", Help: "When this process started.",
+	}, func() float64 { return float64(at.UnixMilli()) / 1000 })
 }
 
 func buildInfo(version string) prometheus.Collector {

@@ -53,6 +53,7 @@ func TestWhatHappensIsCountedByReason(t *testing.T) {
 	text := scraped(t, m)
 	for _, line := range []string{
 		`konsulin_messages_total{event="login",outcome="link"} 2`,
+		`konsulin_start_timestamp_seconds 1e+06`,
 		`konsulin_messages_total{event="login",outcome="stale"} 1`,
 		`konsulin_message_to_link_seconds_bucket{le="0.25"} 1`,
 		`konsulin_message_to_link_seconds_bucket{le="2"} 2`,
