@@ -230,7 +230,7 @@ func (c *core) explain(op string, err error) *CoreError {
 	case strings.Contains(err.Error(), "status code: 429"): // the SDK's words, after its own repeats
 		e.Status, e.Reason, e.certainty = http.StatusTooManyRequests, "too many requests", untouched
 	case strings.Contains(err.Error(), "not compatible with this Golang SDK"):
-		e.Reason = "it speaks no version of the driver interface that is known here"
+		e.Reason = "it speaks no version of the driver interface that is known here (is it too old? update the core)"
 	case errors.As(err, &wrong):
 		e.Reason = fmt.Sprintf("%s (%s)", errUnexpected, wrong)
 	}

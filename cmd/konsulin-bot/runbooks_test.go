@@ -45,6 +45,23 @@ func TestEveryCommandInTheRunbooksExists(t *testing.T) {
 	}
 }
 
+// TestThereIsARunbookForWhatWillHappen: each with what to do and what users see meanwhile.
+func TestThereIsARunbookForWhatWillHappen(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/ops/runbooks.md")
+	require.NoError(t, err)
+	books := map[string]string{}
+	for _, book := range regexp.MustCompile(`(?m)^##+ `).Split(string(text), -1) {
+		title, body, _ := strings.Cut(book, "\n")
+		books[title] = body
+	}
+	for _, title := range []string{"Logged out", "Banned or limited", "Outdated client", "Lost phone", "Changed number", "Moved host",
+		"Rotated secrets", "Upgraded schema"} {
+		require.Contains(t, books[title], "**Do**", title)
+		require.Contains(t, books[title], "**Users see**", title)
+	}
+}
+
 // TestTheUnitAndTheImageStartWhatThereIs: their commands and variables are ours.
 func TestTheUnitAndTheImageStartWhatThereIs(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,12 @@ func TestDoctorOnABrokenCore(t *testing.T) {
 			breaks: func(_ *testing.T, p *patient) { p.core.Down(true) }},
 		"a wrong key": {area: "core", level: doctor.Fail, says: "API key", do: "finding", core: supertokens.Options{APIKey: "right"},
 			breaks: func(_ *testing.T, p *patient) { p.cfg.Auth.APIKey = "hunter2" }},
+		"an old one": {area: "core", level: doctor.Fail, says: "is it too old? update the core", do: "finding",
+			breaks: func(t *testing.T, p *patient) {
+				s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"versions":["2.7","2.8"]}`)) }))
+				t.Cleanup(s.Close)
+				p.cfg.Auth.CoreURI = s.URL
+			}},
 		"no such tenant": {area: "core", level: doctor.Fail, says: "no tenant", do: "finding",
 			breaks: func(_ *testing.T, p *patient) { p.cfg.Auth.Tenant = "other" }},
 		"long links": {area: "core", level: doctor.Warn, says: "lives 15m0s", do: "600000", core: supertokens.Options{CodeLifetime: 15 * time.Minute},

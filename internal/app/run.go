@@ -24,6 +24,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	a.log.Info().Str("version", a.opt.Version).Str("engine", a.cfg.Storage.Engine).Str("listen", a.Addr()).Msg("started")
 	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, func() { a.log.Info().Msg("stopping") })()
 	g.Go(func() error { return a.serveHTTP(ctx, "web server", a.web, a.tcp) })
 	if a.scrapes != nil {
 		a.log.Info().Str("listen", a.scrapes.Addr().String()).Msg("metrics are served")

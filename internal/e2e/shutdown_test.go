@@ -1,8 +1,12 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +35,17 @@ func (b *outside) signal(s syscall.Signal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	require.NoError(b.t, b.cmd.Process.Signal(s))
+}
+
+// insist sends a signal again and again until ctx ends.
+func insist(ctx context.Context, p *os.Process, s syscall.Signal) {
+	for tick := time.Tick(20 * time.Millisecond); ctx.Err() == nil; {
+		_ = p.Signal(s)
+		select {
+		case <-tick:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // wait waits until the process has ended by itself, and says how.
@@ -72,9 +87,16 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	w, b, core := working(t)
 	b.signal(syscall.SIGTERM)
-	time.Sleep(300 * time.Millisecond) // two signals that come together may be one to the kernel
-	b.signal(syscall.SIGTERM)
+	require.Eventually(t, func() bool { return strings.Contains(b.Log(), `"message":"stopping"`) }, 30*time.Second, time.Millisecond)
+	// It has heard the first one, and gives the second its own meaning a moment later: until then another one says no more
+	// than the first.
+	impatient, calm := context.WithCancel(t.Context())
+	var insists sync.WaitGroup
+	p := b.cmd.Process
+	insists.Go(func() { insist(impatient, p, syscall.SIGTERM) })
 	exit := b.wait()
+	calm()
+	insists.Wait()
 	require.NotNil(t, exit)
 	status := exit.Sys().(syscall.WaitStatus)
 	require.True(t, status.Signaled(), "ended by the signal, not by an orderly stop")
