@@ -229,7 +229,7 @@ type KeepConfig struct {
 func Default() Config {
 	return Config{
 		Log:     LogConfig{Level: "info", Rooms: map[string]string{}, Format: "json"},
-		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080", TrustedProxies: []string{}},
+		HTTP:    HTTPConfig{Listen: "127.0.0.1:8080", TrustedProxies: []string{"127.0.0.1", "::1"}},
 		Storage: StorageConfig{Engine: "sqlite", Dir: "data"},
 		WhatsApp: WhatsAppConfig{
 			ChatURL: "https://wa.me", DeviceName: "Konsulin", SendTimeout: 15 * time.Second,
