@@ -52,7 +52,7 @@ type Attempt struct {
 // of them together, begin more than they may.
 func (s *Service) StartAttempt(w http.ResponseWriter, r *http.Request, returnPath string) (Attempt, error) {
 	if !s.mayBegin(r) {
-		return Attempt{}, &busyError{floodWait}
+		return Attempt{}, &busyError{wait: floodWait}
 	}
 	if !returnpath.Safe(returnPath) {
 		returnPath = ""

@@ -184,6 +184,13 @@ func (m *memory) IsApart(ctx context.Context, guestID, userID string) (apart boo
 	return apart, err
 }
 
+func (m *memory) JoinAgain(ctx context.Context, guestID, userID string) error {
+	return m.do(ctx, "JoinAgain", func() error {
+		delete(m.apart, [2]string{guestID, userID})
+		return nil
+	})
+}
+
 // upgrade is called within do.
 func (m *memory) upgrade(guestID, userID, key string) bool {
 	r := m.guests[guestID]

@@ -75,6 +75,8 @@ type GuestStore interface {
 	guest.Store
 	// IsApart says whether the user signed in beside the guest without bringing it along.
 	IsApart(ctx context.Context, guestID, userID string) (bool, error)
+	// JoinAgain takes back that a guest stays apart from the user: the person said so. It is no error when it does not.
+	JoinAgain(ctx context.Context, guestID, userID string) error
 	// UpgradeGuest makes a live guest the user; ErrTaken when it is not live or has to stay apart from that user.
 	UpgradeGuest(ctx context.Context, u GuestUpgrade) error
 	// GuestClaim tells what became of an upgraded guest's records.

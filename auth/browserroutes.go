@@ -97,7 +97,11 @@ func (s *Service) startLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, err := s.StartAttempt(w, r, in.ReturnPath)
+	over := (*busyError)(nil)
 	switch {
+	case errors.As(err, &over) && over.budget:
+		// As on the login page: without an attempt a login works too, and its link asks for the last four digits.
+		a = Attempt{Text: s.cfg.Phrase, Expires: attemptLife}
 	case errors.Is(err, ErrBusy):
 		busy(w, err)
 		return
@@ -140,7 +144,7 @@ func noLine(w http.ResponseWriter, reason string, wait time.Duration) {
 // who sends the message.
 func (s *Service) showAttempt(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin(r) {
-		busy(w, &busyError{floodWait})
+		busy(w, &busyError{wait: floodWait})
 		return
 	}
 	a, err := s.Attempt(r)

@@ -189,7 +189,7 @@ func (s *Service) presented(ctx context.Context, preAuthSessionID, linkCode stri
 	case err != nil:
 		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: cannot look up the link")
 		return LinkRecord{}, errTryAgain
-	case link.State != LinkOpen && link.State != LinkConsuming, !s.now().Before(link.ExpiresAt):
+	case link.State != LinkOpen && link.State != LinkConsuming, link.Tries >= maxDigits, !s.now().Before(link.ExpiresAt):
 		return LinkRecord{}, because(whyClosed(link), errRestart)
 	}
 	x, err := s.seal.open(link.ReplyID, link.Sealed)

@@ -100,6 +100,9 @@ func whyClosed(l LinkRecord) string {
 	case LinkRevoked:
 		return refusedRevoked
 	}
+	if l.Tries >= maxDigits { // the last wrong guess was counted, and a crash kept the link open
+		return refusedRevoked
+	}
 	return refusedExpired
 }
 

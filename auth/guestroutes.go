@@ -31,7 +31,7 @@ const claimLook = 25 * time.Millisecond
 // guestSession answers POST /anonymous-session: this browser's guest, or a new one.
 func (s *Service) guestSession(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin(r) {
-		busy(w, &busyError{floodWait})
+		busy(w, &busyError{wait: floodWait})
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), attemptWait)

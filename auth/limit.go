@@ -27,7 +27,10 @@ const (
 var ErrBusy = errors.New("too much is begun at once")
 
 // busyError is ErrBusy with how long to wait.
-type busyError struct{ wait time.Duration }
+type busyError struct {
+	wait   time.Duration
+	budget bool // what may leave a row is spent; whoever asks is no flood
+}
 
 func (e *busyError) Error() string        { return ErrBusy.Error() }
 func (e *busyError) Is(target error) bool { return target == ErrBusy }
@@ -62,7 +65,7 @@ func (s *Service) allowNew(ctx context.Context, r *http.Request, kind string) er
 	default:
 		s.turnAway(kind, turnedClient)
 	}
-	return &busyError{wait}
+	return &busyError{wait: wait, budget: true}
 }
 
 // nameOf names a client in storage by a keyed hash: an address says where somebody is.

@@ -9,7 +9,7 @@ import (
 // tells no more than that page, to whoever has the link's address, and changes nothing.
 func (s *Service) showLink(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin(r) {
-		busy(w, &busyError{floodWait})
+		busy(w, &busyError{wait: floodWait})
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.core.patience())

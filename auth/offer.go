@@ -35,7 +35,7 @@ func (s *Service) agreed(ctx context.Context, link LinkRecord, v visit, tied Att
 		return "", errTryAgain
 	}
 	if v.BringGuest != nil && id != "" && hmac.Equal([]byte(v.Offer), []byte(s.offerTag(link.ReplyID, id))) {
-		return id, nil
+		return id, s.joinAgain(ctx, id, link)
 	}
 	offer := s.offer(ctx, link, v, id, here)
 	if v.BringGuest == nil && !offer.Guest {
@@ -43,6 +43,20 @@ func (s *Service) agreed(ctx context.Context, link LinkRecord, v visit, tied Att
 	}
 	// A yes to somebody who is not there any more is told so: nothing is there instead.
 	return "", because(refusedOffer, &question{reason: ReasonOffer, left: -1, offer: &offer})
+}
+
+// joinAgain lets a yes undo that the guest once stayed apart from the very user whom the link signs in: a no to an earlier
+// link, or a sign-in before there was anything to ask about.
+func (s *Service) joinAgain(ctx context.Context, guestID string, link LinkRecord) error {
+	who, found, err := s.accountOf(ctx, Intent{Number: link.Number})
+	if err == nil && found {
+		err = s.cfg.Guests.JoinAgain(ctx, guestID, who.ID)
+	}
+	if err != nil {
+		s.log.Error().Ctx(ctx).Err(err).Msg("sign-in: a guest that stayed apart cannot be let come along")
+		return errTryAgain
+	}
+	return nil
 }
 
 // whoCouldCome is the guest that could come along through the door of digits: the one who began the login that the link

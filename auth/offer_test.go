@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/auth"
+	"github.com/konsulin-care/konsulin-bot/auth/guest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -194,6 +195,24 @@ func TestAGuestWhoDidNothingIsNotOffered(t *testing.T) {
 	own := b.guest()
 	require.Equal(t, "OK", b.consume(w.fresh()).says("status"))
 	require.Equal(t, own, w.store.recorded()[0].Apart)
+}
+
+// A guest that stayed apart, for a no or because there was nothing to ask about, comes along when the person says so later.
+func TestAYesUndoesThatAGuestStayedApart(t *testing.T) {
+	w, fhir := counting(t)
+	fhir.say(map[string]int{}, nil)
+	b := w.browser()
+	own := b.guest()
+	first := w.fresh()
+	require.Equal(t, "OK", b.consume(first).says("status"))
+	require.Equal(t, own, w.store.recorded()[0].Apart)
+	fhir.say(map[string]int{"QuestionnaireResponse": 60}, nil)
+	second := w.link(first.number, newReply(t))
+	require.Equal(t, "OK", b.present(second, no(second)).says("status"))
+	require.Equal(t, guest.Live, w.store.guest(own).State)
+	third := w.link(first.number, newReply(t))
+	require.Equal(t, "OK", b.present(third, yes(third, b.offered(third)["tag"])).says("status"))
+	require.Equal(t, w.core.user(first.number), w.store.guest(own).UserID)
 }
 
 // Whoever has a link and its digits cannot have the FHIR server asked without end.

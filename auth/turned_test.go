@@ -71,7 +71,11 @@ func TestGuestsAndLoginsAreBounded(t *testing.T) {
 	for _, client := range d.clients {
 		require.NotContains(t, client, "127.0.0.1", "no address is kept")
 	}
-	for i, route := range []string{guestRoute, guestRoute + "?force_new=true", startRoute} {
+	plain := w.browser().do(http.MethodPost, startRoute, nil)
+	require.Equal(t, http.StatusOK, plain.status, "a login needs no attempt: its link asks for the digits")
+	require.Empty(t, plain.header.Values("Set-Cookie"))
+	require.Contains(t, plain.says("url"), "Request%20login")
+	for i, route := range []string{guestRoute, guestRoute + "?force_new=true"} {
 		d.all = i == 1
 		a := w.browser().do(http.MethodPost, route, nil)
 		require.Equal(t, http.StatusTooManyRequests, a.status, route)

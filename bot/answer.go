@@ -84,6 +84,7 @@ func (b *Bot) answerFresh(ctx context.Context, r request) error {
 			return b.refuse(ctx, kindLogin, r, refusedSuperseded)
 		}
 		if err := b.tieNewest(ctx, r, last); err != nil {
+			b.cfg.Counter.Count(kindLogin, countStoreOut)
 			return b.later(r, err)
 		}
 		return b.refuse(ctx, kindLogin, r, refusedCoalesced)

@@ -101,6 +101,18 @@ func (s *Store) IsApart(ctx context.Context, guestID, userID string) (bool, erro
 	return found, nil
 }
 
+// JoinAgain implements [auth.GuestStore].
+func (s *Store) JoinAgain(ctx context.Context, guestID, userID string) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		_, err := change(ctx, q, `DELETE FROM guest_apart WHERE guest_id = $1 AND user_id = $2`, guestID, userID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("let a guest come along again: %w", err)
+	}
+	return nil
+}
+
 // UpgradeGuest implements [auth.GuestStore].
 func (s *Store) UpgradeGuest(ctx context.Context, u auth.GuestUpgrade) error {
 	err := s.write(ctx, func(ctx context.Context, q querier) error {

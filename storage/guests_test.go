@@ -118,6 +118,12 @@ func TestAGuestThatStaysApartIsNeverThatUsers(t *testing.T) {
 		require.ErrorIs(t, b.UpgradeGuest(t.Context(), up), auth.ErrTaken)
 		require.Equal(t, guest.Live, b.readGuest(t, "g1").State)
 		require.Zero(t, b.count(t, "jobs WHERE kind = $1", auth.JobClaimGuest))
+		require.NoError(t, b.JoinAgain(t.Context(), "g1", "user-9"), "nothing to take back")
+		require.ErrorIs(t, b.UpgradeGuest(t.Context(), up), auth.ErrTaken, "another user's word changes nothing")
+		require.NoError(t, b.JoinAgain(t.Context(), "g1", "user-1"))
+		apart, err := b.IsApart(t.Context(), "g1", "user-1")
+		require.NoError(t, err)
+		require.False(t, apart)
 		up.UserID = "user-3"
 		require.NoError(t, b.UpgradeGuest(t.Context(), up))
 		require.Equal(t, "user-3", b.readGuest(t, "g1").UserID)
