@@ -342,7 +342,9 @@ func TestNothingLeaksIntoTheLog(t *testing.T) {
 	}, nil)
 	m := w.message(t, w.text(t, u))
 	u.FailNext(1)
-	require.NoError(t, w.line.Send(t.Context(), reply(m, "3EB0AAAAAAAAAAAAAAAA")))
+	require.Eventually(t, func() bool { // the refused message made the line connect again
+		return w.line.Send(t.Context(), reply(m, "3EB0AAAAAAAAAAAAAAAA")) == nil
+	}, patience, time.Millisecond)
 	next1(t, u)
 	_, err := u.Garbled(t.Context(), w.account, "Authenticate me")
 	require.NoError(t, err)

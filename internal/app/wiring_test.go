@@ -77,6 +77,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	require.NotNil(t, got.Client)
 	require.NotNil(t, got.GuestRecords)
 	require.NotNil(t, got.TurnedAway)
+	require.NotNil(t, got.LineDown)
 	door, is := got.Admission.(admission)
 	require.True(t, is)
 	require.Equal(t, cfg.Web.Limits, WebLimits{Client: door.client, Global: door.all})
@@ -84,7 +85,7 @@ func TestEveryKeyReachesItsRoom(t *testing.T) {
 	number, err := phone.Parse(cfg.WhatsApp.Number)
 	require.NoError(t, err)
 	got.Await, got.Measure, got.Client, got.GuestRecords, got.ClaimWait = nil, nil, nil, nil, 0
-	got.Admission, got.TurnedAway = nil, nil
+	got.Admission, got.TurnedAway, got.LineDown = nil, nil, nil
 	require.Equal(t, auth.Config{
 		CoreURI: want.CoreURI, APIKey: "odd-key", Tenant: want.Tenant, CoreTimeout: want.CoreTimeout, AppName: want.AppName,
 		APIDomain: want.APIDomain, WebsiteDomain: want.WebsiteDomain, APIBasePath: want.APIBasePath, WebsiteBasePath: want.WebsiteBasePath,
