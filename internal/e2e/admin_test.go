@@ -186,7 +186,9 @@ func TestRevokeKillsLinkAndSession(t *testing.T) {
 			require.False(t, isLink, "refused, and told")
 			require.Eventually(t, func() bool { return s.count("SELECT COUNT(*) FROM messages WHERE refused = 'revoked'") == 1 }, time.Minute, 20*time.Millisecond)
 			require.Contains(t, s.says("support", "/user "+u.Phone()), "Ditolak")
-			s.says("support", "/unblock "+u.Phone())
+			s.says("support", "/unblock "+u.Phone()) // it is not theirs to lift
+			require.Contains(t, s.says("support", "/user "+u.Phone()), "Ditolak")
+			s.says("owner", "/unblock "+u.Phone())
 			newBrowser(t, s.b.URL()).signIn(t, s.requestLink(u))
 
 			s.says("support", "/block "+u.Phone())
