@@ -10,6 +10,8 @@ import (
 	"github.com/supertokens/supertokens-golang/recipe/session/sessmodels"
 	"github.com/supertokens/supertokens-golang/recipe/userroles/userrolesclaims"
 	"github.com/supertokens/supertokens-golang/supertokens"
+
+	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
 // Session is who is signed in, in our own words.
@@ -140,4 +142,18 @@ func (s *Service) tokenTheft(handle, _ string, _ *http.Request, w http.ResponseW
 		return err
 	}
 	return supertokens.SendNon200ResponseWithMessage(w, "token theft detected", http.StatusUnauthorized)
+}
+
+// newSession does what the SDK's own consume route does: a session as cookies or headers, by st-auth-mode.
+func (s *Service) newSession(ctx context.Context, r *http.Request, w http.ResponseWriter, who account) (sessmodels.SessionContainer, error) {
+	n, err := phone.FromDigits(*who.PhoneNumber) // see belongs
+	if err != nil {
+		return nil, err
+	}
+	uc := supertokens.MakeDefaultUserContextFromAPI(r)
+	made, err := session.CreateNewSession(r, w, s.cfg.Tenant, who.ID, s.stepUpClaims(ctx, n, who.ID), map[string]any{}, uc)
+	if err != nil {
+		return nil, s.core.explain("create session", err)
+	}
+	return made, nil
 }
