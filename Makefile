@@ -14,7 +14,8 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 # Overridable: make torture KILLS=1000 RESTARTS=200, make fuzz FUZZTIME=10m, make demo DEMO_FLAGS='--page 127.0.0.1:9000'
 KILLS    ?= 200
 RESTARTS ?= 50
-REVOKES  ?= 50
+# An admin may send twenty commands a minute, and each revocation takes two.
+REVOKES  ?= 8
 WORLDS   ?= 1000
 NUMBERS  ?= 1000000
 FUZZTIME ?= 30s
@@ -57,7 +58,7 @@ bench: need-postgres ## jobs and pages a second, ratios against a bare echo bot,
 	go test -run '^$$' -bench 'Guest' -benchtime 5000x -timeout 10m ./auth
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
-torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts, RESTARTS times (50); how fast /revoke works, REVOKES times (50); the login by chance, WORLDS times (1000); a flood from NUMBERS (a million)
+torture: need-postgres ## kill -9 at random moments, KILLS times (200); restarts, RESTARTS times (50); how fast /revoke works, REVOKES times (8); the login by chance, WORLDS times (1000); a flood from NUMBERS (a million)
 	go test -v -count 1 -timeout 80m -run 'TestKillNothingLost|TestSupervised|TestRevokeSpeed' ./internal/e2e -kills $(KILLS) -restarts $(RESTARTS) -revokes $(REVOKES)
 	go test -v -count 1 -timeout 80m ./internal/property -rapid.checks $(WORLDS) -rapid.steps 60
 	go test -v -count 1 -timeout 80m -run 'TestManyNumbers' ./internal/growth -numbers $(NUMBERS)
