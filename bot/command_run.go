@@ -23,7 +23,7 @@ const (
 const commandPatience = 15 * time.Second
 
 // runCommand works a command. A command that comes late is not run, whatever it does, because the admin may have
-// thought better of it. Over the admin's own budget nothing is run and nothing is said.
+// thought better of it; one that has begun is. Over the admin's own budget nothing is run and nothing is said.
 func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 	r, err := b.open(j.Payload)
 	if err != nil || r.number.IsZero() {
@@ -31,7 +31,13 @@ func (b *Bot) runCommand(ctx context.Context, j jobs.Job) error {
 		return jobs.Permanent(errors.Join(err, errors.New("not a command that this version can run")))
 	}
 	if b.age(r.ticket) > b.cfg.Times.SilentAfter {
-		return b.refuseCommand(ctx, r, refusedTooOld)
+		begun, err := b.isBegun(ctx, r)
+		switch {
+		case err != nil:
+			return b.later(r, fmt.Errorf("look for what was begun: %w", err))
+		case !begun:
+			return b.refuseCommand(ctx, r, refusedTooOld)
+		}
 	}
 	if b.levels[r.number] == Anyone && b.commands.byName[r.Command].level > Anyone {
 		// No admin any more: to such a number there are no commands, and nothing tells of them.
@@ -110,8 +116,8 @@ func (b *Bot) answerCommand(ctx context.Context, r request, id string) error {
 func (b *Bot) commandAnswer(ctx context.Context, r request, a asker, e *admin.Entry) (said answer, reason string, err error) {
 	row, known := b.commands.byName[r.Command]
 	begun := false
-	if known && row.name == commandYes && b.isStale(r.ticket) { // what a crash interrupted is brought to its end
-		if begun, err = b.cfg.Desk.Talk.Begun(ctx, r.number, a.replyID); err != nil {
+	if b.isStale(r.ticket) {
+		if begun, err = b.isBegun(ctx, r); err != nil {
 			return said, "", err
 		}
 	}
@@ -135,6 +141,15 @@ func (b *Bot) commandAnswer(ctx context.Context, r request, a asker, e *admin.En
 		said.outcome = outcomeFailed
 	}
 	return said, reason, err
+}
+
+// isBegun reports whether a command is a yes that was taken before: what a crash interrupted is brought to its end, however
+// late.
+func (b *Bot) isBegun(ctx context.Context, r request) (bool, error) {
+	if r.Command != commandYes {
+		return false, nil
+	}
+	return b.cfg.Desk.Talk.Begun(ctx, r.number, b.replyID(r.ticket, purposeAnswer))
 }
 
 // runRow runs a command, or asks first whether it is meant.

@@ -196,7 +196,7 @@ func TestCommandSurvivesACrashAtEveryStep(t *testing.T) {
 func TestForgetSurvivesACrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"before forget", "after forget", "before record", "after record", "before send", "after send"} {
-		for _, away := range []time.Duration{0, time.Hour} {
+		for _, away := range []time.Duration{0, time.Hour, 7 * time.Hour} { // the last one is more than silent_after
 			t.Run(at+", back after "+away.String(), func(t *testing.T) {
 				t.Parallel()
 				w := setup(t)

@@ -324,6 +324,15 @@ func TestForgetLeavesNothing(t *testing.T) {
 		found, err = b.ListAudit(ctx, AuditQuery{UserID: "user0", Event: EventSignIn})
 		require.NoError(t, err)
 		require.True(t, found[0].Number.IsZero(), "the row is there and names nobody")
+
+		_, err = b.Purge(ctx, Retention{}, b.now().Add(time.Hour)) // as after an hour's stop
+		require.NoError(t, err)
+		begun, err = b.Begun(ctx, number(t, 9), "E")
+		require.NoError(t, err)
+		require.True(t, begun, "the command can still answer")
+		_, err = b.Purge(ctx, Retention{}, b.now().Add(erasureKept+time.Hour))
+		require.NoError(t, err)
+		require.Zero(t, b.count(t, "questions")+b.count(t, "erasures"), "but not for ever")
 	})
 }
 

@@ -126,12 +126,14 @@ func (s *Store) purgeDesk(ctx context.Context, p *Purged, r Retention, now time.
 		(SELECT number FROM blocks WHERE until > 0 AND until < $1 LIMIT $2) AND until > 0 AND until < $1`, millis(now)); err != nil {
 		return err
 	}
-	if err := s.purge(ctx, &p.Questions, `DELETE FROM questions WHERE expires_at < $1 AND asker IN
-		(SELECT asker FROM questions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, millis(now.Add(-questionsKept))); err != nil {
-		return err
-	}
 	if err := s.purge(ctx, &p.Erasures, `DELETE FROM erasures WHERE at < $1 AND reply_id IN
 		(SELECT reply_id FROM erasures WHERE at < $1 LIMIT $2)`, millis(now.Add(-erasureKept))); err != nil {
+		return err
+	}
+	// The yes to an erasure stays beside the erasure, which it goes on with after however long a stop.
+	if err := s.purge(ctx, &p.Questions, `DELETE FROM questions WHERE expires_at < $1 AND asker IN
+		(SELECT asker FROM questions q WHERE expires_at < $1 AND NOT EXISTS
+			(SELECT 1 FROM erasures e WHERE e.reply_id = q.taken_by) ORDER BY expires_at LIMIT $2)`, millis(now.Add(-questionsKept))); err != nil {
 		return err
 	}
 	if r.Links <= 0 {
