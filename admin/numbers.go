@@ -89,7 +89,9 @@ func (s *Service) Forget(ctx context.Context, n phone.Number, key string, by Who
 	if err != nil {
 		return Forgotten{}, err
 	}
-	f := Forgotten{Number: e.Number.String(), UserID: p.User.ID, Patient: p.Patient, Contact: p.Contact}
+	f := Forgotten{
+		Number: e.Number.String(), UserID: p.User.ID, Patient: p.Patient, FHIRAway: p.FHIRAway, Contact: p.Contact, HasContact: p.HasContact,
+	}
 	if f.Ended, err = s.Revoke(ctx, e.Number, false, by); err != nil {
 		return Forgotten{}, err
 	}

@@ -147,11 +147,15 @@ type Event struct {
 
 // Forgotten is what an erasure leaves to others: what lives in systems that are not ours.
 type Forgotten struct {
-	Number  string  `json:"number"`  // masked
-	UserID  string  `json:"user"`    // at SuperTokens
-	Patient string  `json:"patient"` // on the FHIR server
-	Contact string  `json:"contact"` // in the omnichannel system
-	Ended   Revoked `json:"ended"`
+	Number  string `json:"number"`  // masked
+	UserID  string `json:"user"`    // at SuperTokens
+	Patient string `json:"patient"` // on the FHIR server
+	Contact string `json:"contact"` // in the omnichannel system
+	// FHIRAway says that the FHIR server did not answer: what it has is not known.
+	FHIRAway bool `json:"fhirAway,omitempty"`
+	// HasContact says that there is a contact, also one whose id is not known.
+	HasContact bool    `json:"hasContact,omitempty"`
+	Ended      Revoked `json:"ended"`
 }
 
 // Erasure is a number that is being erased.

@@ -119,7 +119,11 @@ func runForget(ctx context.Context, b *Bot, a asker) (answer, error) {
 	if !n.IsZero() {
 		shown = n.Masked()
 	}
+	known := left.Contact
+	if left.HasContact && known == "" {
+		known = b.word(a.lang, "without id")
+	}
 	return b.say(a, replyForgotten, forgottenData{
-		Number: shown, UserID: left.UserID, Patient: left.Patient, Contact: left.Contact, Sessions: left.Ended.Sessions,
+		Number: shown, UserID: left.UserID, Patient: left.Patient, Contact: known, Sessions: left.Ended.Sessions, FHIRAway: left.FHIRAway,
 	})
 }

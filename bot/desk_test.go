@@ -217,6 +217,18 @@ func TestForgetSurvivesACrashAtEveryStep(t *testing.T) {
 	}
 }
 
+// TestForgetSaysWhatItCouldNotFindOut: nobody takes a FHIR server that was away for one that has nothing.
+func TestForgetSaysWhatItCouldNotFindOut(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.desk.left = admin.Forgotten{UserID: "uuid", FHIRAway: true, HasContact: true}
+	code := yes.FindString(w.says(t, number(t, 1), "/forget "+subject))
+	said := w.says(t, number(t, 1), code)
+	require.Contains(t, said, "server tidak menjawab")
+	require.Contains(t, said, "tanpa id")
+	require.NotContains(t, said, "tidak diketahui")
+}
+
 func TestCommandThatNothingAnswersToSaysSoSoon(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

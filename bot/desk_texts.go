@@ -126,6 +126,7 @@ type (
 	forgottenData struct {
 		Number, UserID, Patient, Contact string
 		Sessions                         int
+		FHIRAway                         bool
 	}
 )
 
@@ -186,8 +187,9 @@ func deskShapes() map[string]shape {
 		replyPauseAsk:    bare, replyPauseOn: bare, replyPauseOff: bare, replyNoPause: bare, replyScanOff: bare, replyScanLong: bare,
 		replyScan: both(with(scanData{12, 2, []scanLine{{"number", sampleNumber, "Patient/1 Patient/2"}}}, "all its fields", "12", "2", sampleNumber, "Patient/1 Patient/2"),
 			shape{samples: []sample{{data: scanData{}}}}),
-		replyForgotten: both(with(forgottenData{sampleNumber, "uuid", "Patient/1", "77", 3}, "all its fields", sampleNumber, "uuid", "Patient/1", "77"),
-			with(forgottenData{Number: sampleNumber}, "{{.Number}}", sampleNumber)),
+		replyForgotten: both(with(forgottenData{sampleNumber, "uuid", "Patient/1", "77", 3, false}, "all its fields", sampleNumber, "uuid", "Patient/1", "77"),
+			both(with(forgottenData{Number: sampleNumber}, "{{.Number}}", sampleNumber),
+				with(forgottenData{Number: sampleNumber, FHIRAway: true}, "{{.Number}}", sampleNumber))),
 	}
 	maps.Copy(shapes, alertShapes())
 	for _, w := range deskWords() {

@@ -104,8 +104,12 @@ func (s *Store) Erase(ctx context.Context, e admin.Erasure, left admin.Forgotten
 		if busy, err = s.stillBusy(ctx, q, e); err != nil || busy {
 			return err
 		}
+		detail := map[string]any{"by": by.Operator, "patient": left.Patient, "contact": left.Contact}
+		if left.FHIRAway {
+			detail["patient"] = "not known: the FHIR server did not answer"
+		}
 		if err := appendAudit(ctx, q, AuditRow{At: s.now(), Event: EventForgotten, Number: e.Number, By: by.Number, UserID: left.UserID,
-			ReplyID: e.Key, Detail: map[string]any{"by": by.Operator, "patient": left.Patient, "contact": left.Contact}}); err != nil {
+			ReplyID: e.Key, Detail: detail}); err != nil {
 			return err
 		}
 		for _, statement := range forgetting() {
