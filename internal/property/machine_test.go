@@ -176,7 +176,7 @@ func (m *machine) work(t *rapid.T) {
 	counted := m.outcomes() - before
 	hit, died := m.ended(t, m.owns)
 	if asked, ok := m.requests[j.Key]; ok && (hit || err != nil) {
-		m.doubt(asked.number, links)
+		m.doubt(asked, links)
 	}
 	if died {
 		return

@@ -61,6 +61,7 @@ type model struct {
 	links    []*link
 	bars     map[phone.Number]*bar
 	tied     map[string]*link           // reference → the link that it is tied to
+	torn     map[string][]phone.Number  // reference → who may have it although no link of theirs arrived
 	may      map[string]map[string]bool // guest → digits of whom it may become
 	granted  []*session                 // all that browsers were given
 	began    map[string][]string        // reference → the guests of the browser that began that login
@@ -71,7 +72,7 @@ type model struct {
 func newModel(t *rapid.T, w *world) *model {
 	m := &model{
 		t: t, w: w, chats: map[string]phone.Number{}, requests: map[string]request{}, runs: map[string]int{}, shown: map[string]string{},
-		bars: map[phone.Number]*bar{}, tied: map[string]*link{}, began: map[string][]string{}, may: map[string]map[string]bool{},
+		bars: map[phone.Number]*bar{}, tied: map[string]*link{}, torn: map[string][]phone.Number{}, began: map[string][]string{}, may: map[string]map[string]bool{},
 		first: w.clock.now(), latest: w.clock.now(),
 	}
 	w.onLine = m.arrives
@@ -124,12 +125,15 @@ func (m *model) remember(id, address string, asked request) {
 	}
 }
 
-// doubt is what is left of our knowledge about a number's links after a run that failed.
-func (m *model) doubt(n phone.Number, but int) {
+// doubt is what is left of our knowledge about a number's links, and about the login that it named, after a run that failed.
+func (m *model) doubt(asked request, but int) {
 	for i, l := range m.links {
-		if l.owner == n && l.state == open && i < but {
+		if l.owner == asked.number && l.state == open && i < but {
 			l.unsure = true
 		}
+	}
+	if asked.reference != "" {
+		m.torn[asked.reference] = append(m.torn[asked.reference], asked.number)
 	}
 }
 
@@ -169,6 +173,11 @@ func (m *model) begun(p presented) bool {
 	return tied == p.link && p.link.request.reference == b.attempt
 }
 
+// taken is whether a number whose link never arrived may have the login that was begun in the browser.
+func (m *model) taken(p presented) bool {
+	return slices.ContainsFunc(m.torn[p.from.attempt], func(n phone.Number) bool { return n != p.link.owner })
+}
+
 // foreign is whether somebody else is signed in there.
 func foreign(p presented) (yes, certain bool) {
 	s := p.from.signedIn
@@ -195,6 +204,8 @@ func (m *model) expect(p presented) string {
 		return "wrong_code"
 	case m.bar(l.owner).blocked || !m.bar(l.owner).since.Before(l.made):
 		return "barred"
+	case m.begun(p) && m.taken(p):
+		return ""
 	case m.begun(p) || p.digitsRight():
 	case p.digits == "":
 		return "digits"
