@@ -182,9 +182,12 @@ func sixDigits() string {
 	return strings.Repeat("0", 6-len(digits)) + digits
 }
 
-// decode64 reads base64 as the core's decoders do: padding may be missing, line breaks may not be there.
+// decode64 reads base64 as the core's decoders do: padding may be missing but not wrong, line breaks may not be there.
 func decode64(enc *base64.Encoding, in, name string) ([]byte, error) {
-	b, err := enc.DecodeString(strings.TrimRight(in, "="))
+	if strings.HasSuffix(in, "=") {
+		enc = enc.WithPadding(base64.StdPadding)
+	}
+	b, err := enc.DecodeString(in)
 	if err != nil || strings.ContainsAny(in, "\r\n") {
 		return nil, bad("Input encoding error in %s", name)
 	}

@@ -1,7 +1,5 @@
 package supertokens
 
-import "strings"
-
 func (c *core) rolesOf(userID string) []string { return sortedKeys(c.granted[userID]) }
 
 func (c *call) role(name string, read func(string) (string, error)) (string, error) {
@@ -9,7 +7,7 @@ func (c *call) role(name string, read func(string) (string, error)) (string, err
 	if err != nil {
 		return "", err
 	}
-	if role = strings.TrimSpace(role); role == "" {
+	if role = trim(role); role == "" {
 		return "", bad("Field name '%s' cannot be an empty String", name)
 	}
 	return role, nil
@@ -21,7 +19,7 @@ func (c *call) permissions() ([]string, bool, error) {
 		return nil, given, err
 	}
 	for i := range list {
-		if list[i] = strings.TrimSpace(list[i]); list[i] == "" {
+		if list[i] = trim(list[i]); list[i] == "" {
 			return nil, given, bad("Field name 'permissions' cannot contain an empty string")
 		}
 	}

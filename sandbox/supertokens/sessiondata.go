@@ -85,11 +85,14 @@ func (s *Server) removeSessions(c *call) (object, error) {
 	if byUser {
 		handles = s.liveSessions(userID)
 	}
-	ended := []string{}
+	ended := []string{} // what is named twice is listed twice
 	for _, handle := range handles {
-		if s.core.end(handle) {
+		if s.core.sessions[handle] != nil {
 			ended = append(ended, handle)
 		}
+	}
+	for _, handle := range ended {
+		s.core.end(handle)
 	}
 	return ok(object{"sessionHandlesRevoked": ended}), nil
 }

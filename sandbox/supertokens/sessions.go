@@ -163,7 +163,11 @@ func (s *Server) verifySession(c *call) (object, error) {
 	if err != nil {
 		return no(tryRefresh, err.Error()), nil
 	}
-	if flags[0] && flags[1] && (a.antiCsrf == "" || given != a.antiCsrf) {
+	switch {
+	case !flags[0] || !flags[1]:
+	case a.antiCsrf == "":
+		return no(tryRefresh, "Access token does not contain all the information. Maybe the structure has changed?"), nil
+	case given != a.antiCsrf:
 		return no(tryRefresh, "anti-csrf check failed"), nil
 	}
 	return s.confirm(a, flags[2])
@@ -228,9 +232,6 @@ func (s *Server) refreshSession(c *call) (object, error) {
 	if x == nil {
 		return no(unauthorised, "Session missing in db or has expired"), nil
 	}
-	if given {
-		x.static = !dynamic
-	}
 	switch {
 	case x.refresh2 == hashHex(hashHex(token)):
 	case r.Parent != "" && x.refresh2 == hashHex(r.Parent):
@@ -240,6 +241,9 @@ func (s *Server) refreshSession(c *call) (object, error) {
 		return object{"status": theft, "session": object{
 			"handle": x.handle, "userId": x.userID, "recipeUserId": x.userID,
 		}}, nil
+	}
+	if given {
+		x.static = !dynamic
 	}
 	answer, _, err := s.issuePair(x, hashHex(token), antiCsrf)
 	return answer, err

@@ -93,7 +93,7 @@ func (s *Server) now() time.Time { return time.UnixMilli(s.o.Now().UnixMilli()) 
 // normalPhone writes a number as the core compares it: E.164 if it has a country code behind a plus, else as it is.
 // That is why +62… and 62… are two users.
 func normalPhone(raw string) string {
-	trimmed := strings.TrimSpace(raw)
+	trimmed := trim(raw)
 	n, err := phonenumbers.Parse(trimmed, phonenumbers.UNKNOWN_REGION)
 	if err != nil {
 		return trimmed
@@ -101,7 +101,10 @@ func normalPhone(raw string) string {
 	return phonenumbers.Format(n, phonenumbers.E164)
 }
 
-func normalEmail(raw string) string { return strings.ToLower(strings.TrimSpace(raw)) }
+func normalEmail(raw string) string { return strings.ToLower(trim(raw)) }
+
+// trim takes off what the core takes off: control characters and the plain space, but no other space.
+func trim(s string) string { return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' }) }
 
 func random(n int) []byte {
 	b := make([]byte, n)

@@ -93,6 +93,25 @@ func TestRefreshedTokensNameTheirParents(t *testing.T) {
 	require.True(t, strings.HasPrefix(header["kid"].(string), "s-"), "a refresh may change the kind of key")
 }
 
+func TestARefreshThatIsTheftLeavesTheKindOfKey(t *testing.T) {
+	sideBySide(t)
+	g := setupTarget(t)
+	token := func(answer map[string]any, name string) string {
+		return answer[name].(map[string]any)["token"].(string)
+	}
+	refresh := func(token, more string) map[string]any {
+		return g.ask(t, http.MethodPost, "/public/recipe/session/refresh", `{"refreshToken":"`+token+`","enableAntiCsrf":false`+more+`}`)
+	}
+	first := g.ask(t, http.MethodPost, "/public/recipe/session",
+		`{"userId":"u","userDataInJWT":{},"userDataInDatabase":{},"enableAntiCsrf":false,"useDynamicSigningKey":false}`)
+	second := refresh(token(first, "refreshToken"), "")
+	third := refresh(token(second, "refreshToken"), "")
+	require.Equal(t, "TOKEN_THEFT_DETECTED", refresh(token(first, "refreshToken"), `,"useDynamicSigningKey":true`)["status"])
+	fourth := refresh(token(third, "refreshToken"), "")
+	header, _ := g.parse(t, token(fourth, "accessToken"))
+	require.True(t, strings.HasPrefix(header["kid"].(string), "s-"), header["kid"])
+}
+
 func TestTokensOfOnesOwnNameTheirIssuer(t *testing.T) {
 	sideBySide(t)
 	g := setupTarget(t)

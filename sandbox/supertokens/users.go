@@ -197,7 +197,7 @@ func passwordlessAsked(c *call) (bool, error) {
 	named := false
 	asked := false
 	for _, id := range strings.Split(c.query["includeRecipeIds"], ",") {
-		if id = strings.TrimSpace(id); id == "" {
+		if id = trim(id); id == "" {
 			continue
 		}
 		if !slices.Contains(recipes(), strings.ToLower(id)) {
@@ -213,7 +213,7 @@ func passwordlessAsked(c *call) (bool, error) {
 func recipes() []string {
 	return []string{
 		"emailpassword", "thirdparty", "session", "emailverification", "jwt", "passwordless", "usermetadata", "userroles",
-		"useridmapping", "dashboard", "totp", "multitenancy", "accountlinking", "mfa",
+		"useridmapping", "dashboard", "totp", "multitenancy", "accountlinking", "mfa", "oauth",
 	}
 }
 
@@ -272,7 +272,7 @@ func (q search) finds(u *user) bool {
 func tags(raw string) []string {
 	var list []string
 	for _, t := range strings.Split(raw, ";") {
-		if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+		if t = trim(strings.ToLower(t)); t != "" {
 			list = append(list, t)
 		}
 	}
