@@ -35,14 +35,15 @@ func (c *call) attempt() (attempt, error) {
 	if a.hash, err = c.str("preAuthSessionId"); err != nil {
 		return a, err
 	}
-	link, hasLink, err := c.maybeStr("linkCode")
-	if err != nil {
-		return a, err
-	}
+	_, hasLink := c.body["linkCode"]
 	_, hasDigits := c.body["userInputCode"]
 	_, hasDevice := c.body["deviceId"]
 	switch {
 	case hasLink && !hasDigits && !hasDevice:
+		link, err := c.str("linkCode")
+		if err != nil {
+			return a, err
+		}
 		a.link, err = decode64(base64.RawURLEncoding, link, "linkCode")
 		return a, err
 	case !hasLink && hasDigits && hasDevice:

@@ -162,15 +162,17 @@ func (s *Server) listUsers(c *call) (object, error) {
 	if order == "DESC" {
 		slices.SortStableFunc(list, func(a, b *user) int { return b.joined.Compare(a.joined) })
 	}
+	rest := list
+	if token, named := c.query["paginationToken"]; named {
+		if rest, err = afterToken(slices.Clone(list), token, order == "DESC"); err != nil {
+			return nil, err
+		}
+	}
 	if search.any() { // the core answers a search on one page, and looks at no recipe
 		list = slices.DeleteFunc(list, func(u *user) bool { return !search.finds(u) })
 		return ok(object{"users": userList(list)}), nil
 	}
-	if token, named := c.query["paginationToken"]; named {
-		if list, err = afterToken(list, token, order == "DESC"); err != nil {
-			return nil, err
-		}
-	}
+	list = rest
 	if !passwordless {
 		list = nil
 	}
