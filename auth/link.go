@@ -70,7 +70,8 @@ func (s *Service) CreateLink(ctx context.Context, r LinkRequest) (NewLink, error
 	return link, nil
 }
 
-// makeAlone kills the number's other codes.
+// makeAlone kills the number's other codes after rec's was stored. Where this process consumes the codes they are dead
+// already, see newLink. Where another program does, a sign-in with one of them is looked for first.
 func (s *Service) makeAlone(ctx context.Context, rec LinkRecord) error {
 	if s.cfg.Elsewhere {
 		if err := s.stillFree(ctx, rec); err != nil {
@@ -104,12 +105,16 @@ func (s *Service) linkOf(ctx context.Context, n phone.Number, replyID string) (L
 	return rec, x, nil
 }
 
-// newLink creates a code at the core and stores its link before anything else happens to it.
+// newLink creates a code at the core and stores its link before anything else happens to it. Where this process consumes
+// the codes, the number's older ones go first, all in one call. If the rest fails, only the new link is missing, and the
+// request for it comes again.
 func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (LinkRecord, secret, error) {
 	if s.cfg.Elsewhere { // other programs write to the core, too; alone it would be a call for nothing
 		if err := s.checkSpelling(ctx, n); err != nil {
 			return LinkRecord{}, secret{}, err
 		}
+	} else if err := s.revokeCodes(ctx, n); err != nil {
+		return LinkRecord{}, secret{}, err
 	}
 	asked := s.now()
 	code, err := s.createCode(ctx, n)
@@ -123,7 +128,7 @@ func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, r
 	}
 	rec := LinkRecord{
 		ReplyID: replyID, CodeID: code.CodeID, PreAuthHash: hashOf(code.PreAuthSessionID), Number: n, Sealed: sealed,
-		RequestedAt: requested, CreatedAt: s.now(), State: LinkOpen,
+		RequestedAt: requested, CreatedAt: s.now(), State: LinkOpen, Alone: !s.cfg.Elsewhere,
 		// The core's clock may differ from ours, which this is compared with. The code lives no shorter than this.
 		ExpiresAt: asked.Add(time.Duration(code.CodeLifetime) * time.Millisecond).Truncate(time.Millisecond), //nolint:gosec // minutes
 	}

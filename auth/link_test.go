@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,26 +65,26 @@ func TestRetryKeepsTheLink(t *testing.T) {
 	require.Equal(t, 1, w.proxy.count("/recipe/signinup/code"), "a spent link is not replaced")
 }
 
-func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
-	const create, list, revoke = "/recipe/signinup/code", "/recipe/signinup/codes", "/recipe/signinup/code/remove"
-	for name, fault := range map[string]func(*world){
+// cuts are ways to cut off the making of a link, by what is cut.
+type cuts map[string]func(*world)
+
+// retried checks that a link whose making was cut off is made by the next try, and that it is its number's only one.
+func (c cuts) retried(t *testing.T, shape ...func(*auth.Config)) {
+	const create = "/recipe/signinup/code"
+	all := cuts{
 		"creating, before":         func(w *world) { w.proxy.set(func(p *proxy) { p.cut[create] = 1 }) },
 		"creating, answer lost":    func(w *world) { w.proxy.set(func(p *proxy) { p.lose[create] = 1 }) },
 		"creating, garbage":        func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[create] = `{"status":"OK"}` }) },
 		"creating, not even JSON":  func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[create] = "<html>" }) },
 		"storing":                  func(w *world) { w.store.fail("SaveLink", 1) },
 		"storing, answer lost":     func(w *world) { w.store.loseAnswer("SaveLink", 1) },
-		"listing":                  func(w *world) { w.proxy.set(func(p *proxy) { p.fail[list] = 500 }) },
-		"listing, garbage":         func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[list] = `{"status":"OK"}` }) },
-		"revoking":                 func(w *world) { w.proxy.set(func(p *proxy) { p.fail[revoke] = 503 }) },
-		"revoking, answer lost":    func(w *world) { w.proxy.set(func(p *proxy) { p.lose[revoke] = 1 }) },
-		"noting it, before":        func(w *world) { w.store.fail("LinkAlone", 1) },
-		"noting it, answer lost":   func(w *world) { w.store.loseAnswer("LinkAlone", 1) },
 		"looking it up, at first":  func(w *world) { w.store.fail("LinkByReply", 1) },
 		"the whole core, for once": func(w *world) { w.down() },
-	} {
+	}
+	maps.Copy(all, c)
+	for name, fault := range all {
 		t.Run(name, func(t *testing.T) {
-			w := setup(t)
+			w := setup(t, shape...)
 			n, reply := newNumber(t), newReply(t)
 			w.core.createCode(n) // somebody else's, so that there is one to revoke
 			fault(w)
@@ -100,15 +101,57 @@ func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
 				stored = rec.Sealed
 			}
 			m := w.link(n, reply)
+			rec, err := w.store.LinkByReply(context.Background(), reply)
+			require.NoError(t, err)
+			require.True(t, rec.Alone)
 			if stored != nil {
-				rec, err := w.store.LinkByReply(context.Background(), reply)
-				require.NoError(t, err)
 				require.Equal(t, stored, rec.Sealed, "the stored link is the one that is sent")
 			}
 			require.Len(t, w.core.codes(n), 1, "every other code of the number is revoked")
-			require.Equal(t, "OK", w.browser().consume(m).says("status"))
+			require.Equal(t, "OK", w.core.consumeDirectly(m))
 		})
 	}
+}
+
+func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
+	const remove = "/recipe/signinup/codes/remove"
+	cuts{
+		"revoking":              func(w *world) { w.proxy.set(func(p *proxy) { p.fail[remove] = 503 }) },
+		"revoking, before":      func(w *world) { w.proxy.set(func(p *proxy) { p.cut[remove] = 1 }) },
+		"revoking, answer lost": func(w *world) { w.proxy.set(func(p *proxy) { p.lose[remove] = 1 }) },
+	}.retried(t)
+}
+
+func TestRetryKeepsTheLinkBesideAGateway(t *testing.T) {
+	const list, revoke = "/recipe/signinup/codes", "/recipe/signinup/code/remove"
+	cuts{
+		"listing":                func(w *world) { w.proxy.set(func(p *proxy) { p.fail[list] = 500 }) },
+		"listing, garbage":       func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[list] = `{"status":"OK"}` }) },
+		"revoking":               func(w *world) { w.proxy.set(func(p *proxy) { p.fail[revoke] = 503 }) },
+		"revoking, answer lost":  func(w *world) { w.proxy.set(func(p *proxy) { p.lose[revoke] = 1 }) },
+		"noting it, before":      func(w *world) { w.store.fail("LinkAlone", 1) },
+		"noting it, answer lost": func(w *world) { w.store.loseAnswer("LinkAlone", 1) },
+	}.retried(t, beside)
+}
+
+// TestLinkOfAnEarlierVersionIsMadeAlone: it was stored before the number's older codes were dead.
+func TestLinkOfAnEarlierVersionIsMadeAlone(t *testing.T) {
+	w := setup(t)
+	m := w.fresh()
+	older := w.core.createCode(m.number)
+	w.store.forgetAlone(m.reply)
+	require.Equal(t, m, w.link(m.number, m.reply))
+	require.Len(t, w.core.codes(m.number), 1)
+	require.Equal(t, "RESTART_FLOW_ERROR", w.core.consumeDirectly(older))
+	require.Equal(t, "OK", w.browser().consume(m).says("status"))
+}
+
+func TestALinkCostsTheCoreTwoCalls(t *testing.T) {
+	w := setup(t)
+	w.fresh()
+	before := w.proxy.count("")
+	w.fresh()
+	require.Equal(t, before+2, w.proxy.count(""))
 }
 
 func TestCodeWithAPartMissingIsNoLink(t *testing.T) {
@@ -119,7 +162,7 @@ func TestCodeWithAPartMissingIsNoLink(t *testing.T) {
 			"linkCode": "l", "codeLifetime": 900000, "timeCreated": time.Now().UnixMilli(),
 		}
 	}
-	w := setup(t)
+	w := setup(t, beside) // where the core is asked for the code that it has just made
 	ask := func(t *testing.T, body map[string]any) (saved bool, err error) {
 		t.Helper()
 		raw, err := json.Marshal(body)
@@ -174,7 +217,7 @@ func TestNewerLinkSupersedesOlderOnes(t *testing.T) {
 }
 
 func TestLinkThatDiedAtTheCoreIsNotSent(t *testing.T) {
-	w := setup(t)
+	w := setup(t, beside)
 	n, reply := newNumber(t), newReply(t)
 	w.store.fail("LinkAlone", 1)
 	_, err := w.service.CreateLink(context.Background(), asked(n, reply))

@@ -86,8 +86,26 @@ func (m *memory) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 		}
 		m.writes++
 		m.links[l.ReplyID] = &l
+		if l.Alone {
+			m.endOthers(&l)
+		}
 		return nil
 	})
+}
+
+func (m *memory) endOthers(l *auth.LinkRecord) {
+	for id, o := range m.links {
+		if id != l.ReplyID && o.Number == l.Number && o.State == auth.LinkOpen {
+			o.State, o.Sealed = auth.LinkRevoked, nil
+		}
+	}
+}
+
+// forgetAlone makes a link one of a version that stored it before its number's other codes were revoked.
+func (m *memory) forgetAlone(replyID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.links[replyID].Alone = false
 }
 
 func (m *memory) LinkAlone(ctx context.Context, replyID string) error {
@@ -98,11 +116,7 @@ func (m *memory) LinkAlone(ctx context.Context, replyID string) error {
 		}
 		m.writes++
 		l.Alone = true
-		for id, o := range m.links {
-			if id != replyID && o.Number == l.Number && o.State == auth.LinkOpen {
-				o.State, o.Sealed = auth.LinkRevoked, nil
-			}
-		}
+		m.endOthers(l)
 		return nil
 	})
 }

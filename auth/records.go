@@ -54,7 +54,8 @@ type OpenLink struct {
 
 // LinkStore remembers issued links. Implemented by storage.
 type LinkStore interface {
-	// SaveLink inserts an open link and its audit row.
+	// SaveLink inserts an open link and its audit row. One that is saved Alone ends the number's other open links as
+	// LinkAlone does, in the same transaction.
 	SaveLink(ctx context.Context, l LinkRecord) error
 	// LinkAlone notes that the number's other codes are revoked: l is marked Alone, every other open link of the
 	// number becomes revoked and loses its seal.

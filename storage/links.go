@@ -21,6 +21,11 @@ func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 			millis(l.RequestedAt), millis(l.CreatedAt), millis(l.ExpiresAt), flag(l.Alone)); err != nil {
 			return err
 		}
+		if l.Alone {
+			if err := endOthers(ctx, q, l.ReplyID); err != nil {
+				return err
+			}
+		}
 		return appendAudit(ctx, q, AuditRow{At: l.CreatedAt, Event: EventLink, Number: l.Number, ReplyID: l.ReplyID})
 	})
 	if err != nil {
@@ -29,7 +34,7 @@ func (s *Store) SaveLink(ctx context.Context, l auth.LinkRecord) error {
 	return nil
 }
 
-// LinkAlone implements [auth.LinkStore]. A link that is being consumed stays as it is: its intent decides.
+// LinkAlone implements [auth.LinkStore]. A link that is being consumed stays as it is, here and in SaveLink: its intent decides.
 func (s *Store) LinkAlone(ctx context.Context, replyID string) error {
 	err := s.note(ctx, func(ctx context.Context, q querier) error {
 		marked, err := change(ctx, q, `UPDATE links SET alone = 1 WHERE reply_id = $1`, replyID)
@@ -39,14 +44,19 @@ func (s *Store) LinkAlone(ctx context.Context, replyID string) error {
 		if marked == 0 {
 			return auth.ErrNotFound
 		}
-		_, err = change(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
-			WHERE number = (SELECT number FROM links WHERE reply_id = $1) AND reply_id <> $1 AND state = 'open'`, replyID)
-		return err
+		return endOthers(ctx, q, replyID)
 	})
 	if err != nil {
 		return fmt.Errorf("note that a link is alone: %w", err)
 	}
 	return nil
+}
+
+// endOthers ends every other open link of a link's number.
+func endOthers(ctx context.Context, q querier, replyID string) error {
+	_, err := change(ctx, q, `UPDATE links SET state = 'revoked', sealed = NULL
+		WHERE number = (SELECT number FROM links WHERE reply_id = $1) AND reply_id <> $1 AND state = 'open'`, replyID)
+	return err
 }
 
 // LinkByReply implements [auth.LinkStore].

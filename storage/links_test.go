@@ -40,6 +40,31 @@ func TestALinkIsReadAsItWasSaved(t *testing.T) {
 	})
 }
 
+func TestLinkThatIsSavedAloneRevokesTheOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		b.link(t, 1, "old")
+		consuming := b.link(t, 1, "consuming")
+		require.NoError(t, b.BeginSignIn(t.Context(), b.intent(consuming, "i")))
+		foreign := b.link(t, 2, "foreign")
+		l := consuming
+		l.ReplyID, l.CodeID, l.PreAuthHash, l.State, l.Alone = "new", "new", "new", auth.LinkOpen, true
+		l.Sealed = foreign.Sealed
+		require.NoError(t, b.SaveLink(t.Context(), l))
+		require.Equal(t, auth.LinkRevoked, b.readLink(t, "old").State)
+		require.Empty(t, b.readLink(t, "old").Sealed)
+		require.Equal(t, auth.LinkConsuming, b.readLink(t, "consuming").State)
+		require.Equal(t, auth.LinkOpen, b.readLink(t, "foreign").State)
+		got := b.readLink(t, "new")
+		require.True(t, got.Alone)
+		require.Equal(t, auth.LinkOpen, got.State)
+		require.NotEmpty(t, got.Sealed)
+
+		l.ReplyID, l.CodeID = "newer", "newer"
+		require.Error(t, b.SaveLink(t.Context(), l), "one link for each session of the core")
+		require.Equal(t, auth.LinkOpen, b.readLink(t, "new").State, "a link that is not saved ends none")
+	})
+}
+
 func TestLinkAloneRevokesTheOthersOfTheNumber(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		b.link(t, 1, "old")
