@@ -2,10 +2,13 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/bot"
@@ -103,30 +106,37 @@ func healBudgets(ctx context.Context, q querier, budgets []bot.Budget, rows map[
 // lockBudgets reads the rows, making what is missing, and keeps others from spending them until the transaction
 // ends. Rows are locked in the order of their keys, so that two callers never wait for each other.
 func lockBudgets(ctx context.Context, q querier, budgets []bot.Budget) (map[string]spending, error) {
-	keys := make([]string, 0, len(budgets))
+	rows := make(map[string]spending, len(budgets))
+	keys := make(map[string]string, len(budgets)) // by what a row calls them
 	for _, b := range budgets {
-		keys = append(keys, b.Key)
+		rows[b.Key], keys[name(b.Key)] = spending{}, b.Key
 	}
-	slices.Sort(keys)
-	rows := make(map[string]spending, len(keys))
-	for _, key := range slices.Compact(keys) {
+	statement, args := upsertBudgets(rows, "key = excluded.key RETURNING key, tat, holder")
+	err := each(ctx, q, statement, args, func(found *sql.Rows) error {
+		var stored string
 		var row spending
-		if _, err := one(ctx, q, `INSERT INTO budgets (key, tat, holder) VALUES ($1, 0, '')
-			ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING tat, holder`,
-			[]any{name(key)}, &row.tat, &row.holder); err != nil {
-			return nil, err
-		}
-		rows[key] = row
-	}
-	return rows, nil
+		err := found.Scan(&stored, &row.tat, &row.holder)
+		rows[keys[stored]] = row
+		return err
+	})
+	return rows, err
 }
 
 func saveBudgets(ctx context.Context, q querier, rows map[string]spending) error {
-	for key, row := range rows {
-		if _, err := change(ctx, q, `UPDATE budgets SET tat = $2, holder = $3 WHERE key = $1`,
-			name(key), row.tat, row.holder); err != nil {
-			return err
+	statement, args := upsertBudgets(rows, "tat = excluded.tat, holder = excluded.holder")
+	_, err := change(ctx, q, statement, args...)
+	return err
+}
+
+// upsertBudgets is the statement that makes the rows which are missing and changes the others, in the order of their keys.
+func upsertBudgets(rows map[string]spending, set string) (statement string, args []any) {
+	var values strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if len(args) > 0 {
+			values.WriteString(", ")
 		}
+		fmt.Fprintf(&values, "($%d, $%d, $%d)", len(args)+1, len(args)+2, len(args)+3)
+		args = append(args, name(key), rows[key].tat, rows[key].holder)
 	}
-	return nil
+	return "INSERT INTO budgets (key, tat, holder) VALUES " + values.String() + " ON CONFLICT (key) DO UPDATE SET " + set, args
 }

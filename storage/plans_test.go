@@ -225,8 +225,8 @@ var (
 		`INDEX links_open \(number=\?\)`, `INDEX links_watched \(expires_at>\?\)`, `COVERING INDEX links_number \(number=\?\)`,
 		`INDEX intents_open \(started_at<\?\)`, `INDEX audit_user \(user_id=\?\)`, `INDEX audit_number \(number=\?\)`,
 	}, "|") + `)$|^SCAN jobs USING INDEX jobs_lease$|^SEARCH soonest$`)
-	// ownScan reads what the statement itself has made: a limited subquery.
-	ownScan = regexp.MustCompile(`^SCAN (k\d+|leased|newest|CONSTANT ROW)$`)
+	// ownScan reads what the statement itself has made: a limited subquery, or what it lists.
+	ownScan = regexp.MustCompile(`^SCAN (k\d+|leased|newest|CONSTANT ROW|\d+-ROW VALUES CLAUSE)$`)
 	// touched counts the rows of a step of PostgreSQL's plan: those that it passed on, and those that it read in vain.
 	touched = regexp.MustCompile(`actual time=\S+ rows=(\d+)|Rows Removed by [^:]+: (\d+)`)
 )
