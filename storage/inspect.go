@@ -150,7 +150,7 @@ func openExisting(path string) (*sql.DB, error) {
 	if info.Size() == 0 {
 		return nil, fmt.Errorf("%s is empty: %w", path, fs.ErrNotExist)
 	}
-	return openFile(path, pragmasRead+"&mode=rw", 1) // rw, not rwc: the side files may be needed, the database must be there
+	return openFile(path, pragmasRead+"&mode=rw", 1), nil // rw, not rwc: the side files may be needed, the database must be there
 }
 
 // holderOf says who has locked a data directory. It asks for a shared lock for a moment; that is refused only while

@@ -32,18 +32,12 @@ func migrateSQLite(ctx context.Context, dir string) error {
 	defer unlock()
 	path := filepath.Join(dir, ownFile)
 	// The version is read over a connection that can change nothing: a newer database stays as it is.
-	look, err := openFile(path, pragmasRead, 1)
-	if err != nil {
-		return err
-	}
+	look := openFile(path, pragmasRead, 1)
 	err = refuseNewer(ctx, numbered{look}, tablesInSQLite, SQLite)
 	if err := errors.Join(err, look.Close()); err != nil {
 		return err
 	}
-	db, err := openFile(path, pragmasWrite+"FULL", 1)
-	if err != nil {
-		return err
-	}
+	db := openFile(path, pragmasWrite+"FULL", 1)
 	return errors.Join(migrate(ctx, db, goose.DialectSQLite3, SQLite), db.Close())
 }
 

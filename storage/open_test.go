@@ -134,8 +134,7 @@ func TestAnAwayDatabaseIsAnErrorThatCanBeRetried(t *testing.T) {
 func TestABusyDatabaseIsAnErrorThatCanBeRetried(t *testing.T) {
 	t.Parallel()
 	b := setup(t, SQLite)
-	other, err := openFile(filepath.Join(b.dir, ownFile), "_busy_timeout=0&_txlock=immediate", 1)
-	require.NoError(t, err)
+	other := openFile(filepath.Join(b.dir, ownFile), "_busy_timeout=0&_txlock=immediate", 1)
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
 	require.NoError(t, b.raw(t, "PRAGMA busy_timeout = 10"))
 	tx, err := other.BeginTx(t.Context(), nil)
@@ -155,8 +154,7 @@ func TestABusyDatabaseIsAnErrorThatCanBeRetried(t *testing.T) {
 func TestAPingComesBackInTimeFromALockedDatabase(t *testing.T) {
 	t.Parallel()
 	b := setup(t, SQLite)
-	other, err := openFile(filepath.Join(b.dir, ownFile), "_busy_timeout=0&_txlock=immediate", 1)
-	require.NoError(t, err)
+	other := openFile(filepath.Join(b.dir, ownFile), "_busy_timeout=0&_txlock=immediate", 1)
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
 	tx, err := other.BeginTx(t.Context(), nil)
 	require.NoError(t, err)

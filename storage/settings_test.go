@@ -57,8 +57,7 @@ func TestSQLiteTransactionsThatMayWriteTakeTheLockAtOnce(t *testing.T) {
 		"the line's file": {lite.line, lineFile, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			other, err := openFile(filepath.Join(b.dir, tc.file), "_busy_timeout=0", 1)
-			require.NoError(t, err)
+			other := openFile(filepath.Join(b.dir, tc.file), "_busy_timeout=0", 1)
 			defer func() { require.NoError(t, other.Close()) }()
 			lock := func() error {
 				_, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE")

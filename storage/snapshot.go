@@ -78,10 +78,7 @@ func snapshot(ctx context.Context, dir string) (_ *Copy, err error) {
 
 // ChangeLine lets f change the copy of the line's file. What f deletes is overwritten.
 func (c *Copy) ChangeLine(f func(db *sql.DB, dialect string) error) error {
-	db, err := openFile(filepath.Join(c.Dir, lineFile), "mode=rw&_journal_mode=MEMORY&_secure_delete=on&_foreign_keys=on", 1)
-	if err != nil {
-		return err
-	}
+	db := openFile(filepath.Join(c.Dir, lineFile), "mode=rw&_journal_mode=MEMORY&_secure_delete=on&_foreign_keys=on", 1)
 	return errors.Join(f(db, "sqlite3"), db.Close())
 }
 
@@ -105,10 +102,7 @@ func copyFile(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openFile(from, "mode=rw&_busy_timeout=5000", 1)
-	if err != nil {
-		return err
-	}
+	db := openFile(from, "mode=rw&_busy_timeout=5000", 1)
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("%s: %w", from, err)

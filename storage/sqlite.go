@@ -50,26 +50,28 @@ func openSQLite(ctx context.Context, dir string, tuning liteTuning) (engine, str
 	if err := migrateSQLite(ctx, dir); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", own, classify(err))
 	}
-	writes, err := openFile(own, pragmasWrite+tuning.synchronous, 1)
-	if err != nil {
-		return nil, "", err
-	}
-	reads, err := openFile(own, pragmasRead, 4)
-	if err != nil {
-		return nil, "", errors.Join(err, writes.Close())
-	}
-	line, err := openFile(filepath.Join(dir, lineFile), pragmasLine, 4)
-	if err != nil {
-		return nil, "", errors.Join(err, writes.Close(), reads.Close())
-	}
-	return &liteEngine{writer: newWriter(writes, tuning.synchronous, tuning.batch), reads: reads, line: line}, dir, nil
+	writes, reads := openFile(own, pragmasWrite+tuning.synchronous, 1), openFile(own, pragmasRead, 4)
+	return &liteEngine{writer: newWriter(writes, tuning.synchronous, tuning.batch), reads: reads, line: openLine(dir)}, dir, nil
 }
 
-func openFile(path, pragmas string, conns int) (*sql.DB, error) {
-	db := sql.OpenDB(liteConnector{dsn: fileURI(path) + "?" + pragmas, driver: &sqlite3.SQLiteDriver{ConnectHook: inMemory}})
+// openFile prepares connections to a file; the first use opens one.
+func openFile(path, pragmas string, conns int) *sql.DB {
+	return pool(connectorOf(path, pragmas), conns)
+}
+
+func openLine(dir string) *sql.DB {
+	return pool(turnConnector{connectorOf(filepath.Join(dir, lineFile), pragmasLine), make(turns, 1)}, 4)
+}
+
+func connectorOf(path, pragmas string) liteConnector {
+	return liteConnector{dsn: fileURI(path) + "?" + pragmas, driver: &sqlite3.SQLiteDriver{ConnectHook: inMemory}}
+}
+
+func pool(c driver.Connector, conns int) *sql.DB {
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	return db, nil
+	return db
 }
 
 // inMemory keeps what a statement needs only while it runs out of files. SQLite otherwise makes a file on the disk for
