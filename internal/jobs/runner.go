@@ -96,6 +96,7 @@ type life struct {
 	quit     chan struct{}    // closed when nobody reads finished any more
 	taken    int              // workers that have a job, or one whose end is not settled yet; the loop's own
 	soonest  time.Time        // when the loop looks again at the latest; the loop's own
+	asked    time.Time        // when the store was asked last for the next job; the loop's own
 	quiet    map[string]error // failures that were logged and still last; the loop's own
 
 	mu   sync.Mutex
@@ -217,6 +218,10 @@ func (l *life) lease(ctx, work context.Context) (more bool) {
 	if len(taken) == limit {
 		return true
 	}
+	if len(taken) > 0 && l.c.Now().Sub(l.asked) < minPause { // while much is going on, that is asked now and then
+		l.soonest = l.c.Now().Add(minPause)
+		return false
+	}
 	again := l.due(ctx)
 	if again && len(taken) == 0 {
 		l.soonest = l.c.Now().Add(minPause)
@@ -250,7 +255,8 @@ func (l *life) mark(batch []result, busy bool) {
 	}
 }
 
-// minPause keeps the loop from spinning while a due job is in somebody else's hands.
+// minPause keeps the loop from spinning while a due job is in somebody else's hands, and from asking the store after
+// every single job while many come.
 const minPause = 10 * time.Millisecond
 
 // due asks when the next job may be leased and reports whether that is now.
@@ -259,7 +265,7 @@ func (l *life) due(ctx context.Context) bool {
 	next, ok, err := l.c.Store.NextRun(call, l.kinds)
 	cancel()
 	now := l.c.Now()
-	l.soonest = now.Add(l.c.Poll)
+	l.asked, l.soonest = now, now.Add(l.c.Poll)
 	if ctx.Err() == nil {
 		l.noted("ask for the next job", err)
 	}
@@ -272,14 +278,14 @@ func (l *life) due(ctx context.Context) bool {
 	return !next.After(now)
 }
 
-// free gives the settled jobs' workers back and reports whether it is worth looking for work at once: another job of
-// the same serial may wait, or there was no free worker before.
+// free gives the settled jobs' workers back and reports whether it is worth looking for work at once: there was no free
+// worker before. For another job of the same serial, which seldom waits, it looks soon.
 func (l *life) free(done []result) (look bool) {
 	look = l.full()
 	l.taken -= len(done)
 	for _, d := range done {
-		if d.job.Serial != "" {
-			look = true
+		if next := l.c.Now().Add(minPause); d.job.Serial != "" && next.Before(l.soonest) {
+			l.soonest = next
 		}
 		if at := d.settlement.RunAt; d.settlement.Outcome == Retry && at.Before(l.soonest) {
 			l.soonest = at
