@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -73,12 +75,24 @@ func (n Number) IsZero() bool { return n.digits == "" }
 
 // CountryCode is the calling code ("62"), empty for no number and for one whose code nobody has assigned.
 func (n Number) CountryCode() string {
-	parsed, err := phonenumbers.Parse(n.E164(), "")
-	if err != nil {
-		return ""
+	const longest = 3
+	for length := 1; length <= min(longest, len(n.digits)); length++ {
+		if code := n.digits[:length]; callingCodes()[code] {
+			return code
+		}
 	}
-	return fmt.Sprint(parsed.GetCountryCode())
+	return ""
 }
+
+// callingCodes are those of the numbering plan; none begins with another. Every line of the log that names a number asks,
+// so this does not read the number as a whole.
+var callingCodes = sync.OnceValue(func() map[string]bool {
+	codes := map[string]bool{}
+	for code := range phonenumbers.GetSupportedCallingCodes() {
+		codes[strconv.Itoa(code)] = true
+	}
+	return codes
+})
 
 // Masked is for the person who owns the number: enough to recognise it, the last four digits hidden, because a
 // page may ask for exactly those ("+62 812-3456-••••"). Where the plan does not know the number, or would write another

@@ -3,10 +3,12 @@ package phone_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
+	"github.com/nyaruka/phonenumbers"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,6 +21,24 @@ func TestParseAcceptsEverySpellingOfOneNumber(t *testing.T) {
 		require.NoError(t, err, s)
 		require.Equal(t, want.Digits(), got.Digits(), s)
 	}
+}
+
+func TestCountryCodeIsTheNumberingPlans(t *testing.T) {
+	t.Parallel()
+	assigned := 0
+	for first := 100; first < 1000; first++ {
+		digits := strconv.Itoa(first) + "23456789"
+		want := ""
+		if parsed, err := phonenumbers.Parse("+"+digits, ""); err == nil {
+			want = strconv.Itoa(int(parsed.GetCountryCode()))
+			assigned++
+		}
+		n, err := phone.FromDigits(digits)
+		require.NoError(t, err)
+		require.Equal(t, want, n.CountryCode(), digits)
+	}
+	require.Greater(t, assigned, 500)
+	require.Less(t, assigned, 900)
 }
 
 func TestParseRefuses(t *testing.T) {
