@@ -19,7 +19,7 @@ const (
 	barredWindow   = time.Hour
 )
 
-// noticeWait is how long a request that grew stale in the queue of its number waits for the line, to say so.
+// noticeWait is how long a request that grew stale in the queue of its number waits there for the line, to say so.
 const noticeWait = 10 * time.Minute
 
 // answerLogin works one login request: it ends with a link, or with one recorded reason why there is none.
@@ -52,23 +52,52 @@ func (b *Bot) answerLogin(ctx context.Context, j jobs.Job) error {
 	}
 }
 
-// answerStale asks the user to tap again, at most once in a while. A request that was late on arrival waits for the
-// budget of notices, and for the line. One that grew stale in the queue of its number does not wait for the budget, and
-// for the line only while that may be a short trouble: a fresh tap may stand behind it.
+// answerStale asks the user to tap again, at most once in a while. Where a fresh tap may stand behind the request, it waits
+// for the line only while that may be a short trouble, and for the budget of notices not at all: it goes on waiting among
+// those that were late on arrival. Whoever has got a link for a later tap is asked nothing any more.
 func (b *Bot) answerStale(ctx context.Context, r request) error {
+	if r.Late {
+		last, err := b.cfg.Chats.LastLogin(ctx, r.number, b.replyID(r.ticket, purposeAnswer))
+		switch {
+		case err != nil:
+			b.cfg.Counter.Count(kindLogin, countStoreOut)
+			return b.later(r, fmt.Errorf("look for the last login: %w", err))
+		case r.sentAt().Before(last):
+			return b.refuse(ctx, kindLogin, r, refusedSuperseded)
+		}
+	}
 	told, err := b.tell(ctx, r, notice{
 		purpose: purposeAnswer, reply: replyStale, once: Budget{Key: "stale:" + r.Digits, Burst: 1, Every: staleWindow},
 	})
 	switch {
-	case err != nil && r.blocks && !jobs.IsPermanent(err) && b.age(r.ticket) > b.cfg.Times.StaleAfter+noticeWait:
-		return b.refuse(ctx, kindLogin, r, refusedStale)
+	case err != nil && r.blocks && !jobs.IsPermanent(err) && b.age(r.ticket) > b.cfg.Times.StaleAfter+noticeWait,
+		told == crowded && r.blocks:
+		return b.standAside(ctx, r)
 	case err != nil:
 		return b.retry(ctx, kindLogin, r, err)
-	case told == crowded && r.Late:
+	case told == crowded:
 		return b.later(r, errCrowded)
 	default:
 		return b.refuse(ctx, kindLogin, r, refusedStale)
 	}
+}
+
+// standAside lets a stale request wait where it is in nobody's way, and so finishes its job here.
+func (b *Bot) standAside(ctx context.Context, r request) error {
+	t := r.ticket
+	t.Late = true
+	payload, err := t.payload()
+	if err != nil {
+		return err
+	}
+	id := b.replyID(t, purposeAnswer)
+	err = b.cfg.Inbox.Postpone(ctx, jobs.New{Kind: JobLogin, Key: id + "/late", Serial: "late:" + t.Digits, Payload: payload, Request: id})
+	if err != nil {
+		b.cfg.Counter.Count(kindLogin, countStoreOut)
+		return b.later(r, fmt.Errorf("let a stale request wait: %w", err))
+	}
+	b.cfg.Wake()
+	return nil
 }
 
 func (b *Bot) answerFresh(ctx context.Context, r request) error {

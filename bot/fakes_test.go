@@ -300,6 +300,18 @@ func (w *world) Accept(_ context.Context, a Accepted) (fresh bool, err error) {
 	return fresh, err
 }
 
+// Postpone adds a job, once.
+func (w *world) Postpone(_ context.Context, j jobs.New) error {
+	return w.around("postpone", func() error {
+		if !slices.ContainsFunc(w.queue, func(have *work) bool { return have.Kind == j.Kind && have.Key == j.Key }) {
+			w.queue = append(w.queue, &work{Job: jobs.Job{
+				ID: int64(len(w.queue) + 1), Kind: j.Kind, Key: j.Key, Serial: j.Serial, Payload: j.Payload,
+			}, runAt: j.RunAt})
+		}
+		return nil
+	})
+}
+
 // Refused records a reason.
 func (w *world) Refused(_ context.Context, sender, id, reason string) error {
 	return w.around("refused", func() error {

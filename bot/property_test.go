@@ -223,7 +223,7 @@ func (m *machine) settle(t *rapid.T) {
 		require.True(t, link != nil || len(r.refused) == 1, "every request ends with a link or a reason")
 		if link != nil && len(r.refused) == 1 {
 			// The record or the link was made in a run that did not hear of it, and time had changed the answer by the next.
-			require.Contains(t, []string{refusedStale, refusedTooOld, refusedLimited}, r.refused[0])
+			require.Contains(t, []string{refusedStale, refusedTooOld, refusedLimited, refusedSuperseded}, r.refused[0])
 		}
 	}
 	for _, msg := range slices.Concat(m.taken, m.open) {

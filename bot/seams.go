@@ -70,6 +70,8 @@ type Inbox interface {
 	// Refused records the one reason why an accepted message got no answer ("limited", "stale", …). The first reason
 	// stays: a job that is run again may come to another.
 	Refused(ctx context.Context, sender, id, reason string) error
+	// Postpone adds a job in whose queue an accepted message goes on waiting. A (kind, key) that is known is no error.
+	Postpone(ctx context.Context, j jobs.New) error
 }
 
 // Budget is a rate that is kept across restarts: Burst events at once, then one every Every.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 )
 
@@ -84,6 +85,24 @@ func (s *Store) Refused(ctx context.Context, sender, id, reason string) error {
 	if err != nil {
 		return fmt.Errorf("note a refusal: %w", err)
 	}
+	return nil
+}
+
+// Postpone implements [bot.Inbox].
+func (s *Store) Postpone(ctx context.Context, j jobs.New) error { return s.postpone(ctx, j, anybody) }
+
+func (s *Store) postpone(ctx context.Context, j jobs.New, allowed func(context.Context, querier) error) error {
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		if err := allowed(ctx, q); err != nil {
+			return err
+		}
+		_, err := addJob(ctx, q, j, "", s.now())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("postpone an answer: %w", err)
+	}
+	s.jobsAdded()
 	return nil
 }
 

@@ -37,6 +37,21 @@ func TestAMessageIsAcceptedOnceTogetherWithItsJob(t *testing.T) {
 	})
 }
 
+func TestAnAnswerIsPostponedOnceAndByTheLinesOwnerOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, b bundle) {
+		tenure, err := b.OwnLine(t.Context())
+		require.NoError(t, err)
+		late := jobs.New{Kind: "login.answer", Key: "A/late", Serial: "late:62811", Payload: []byte(`{}`)}
+		require.NoError(t, tenure.Inbox().Postpone(t.Context(), late))
+		require.NoError(t, tenure.Inbox().Postpone(t.Context(), late))
+		require.Equal(t, 1, b.count(t, "jobs"))
+		require.NoError(t, tenure.Release())
+		late.Key = "B/late"
+		require.ErrorIs(t, tenure.Inbox().Postpone(t.Context(), late), ErrLineLost)
+		require.Equal(t, 1, b.count(t, "jobs"))
+	})
+}
+
 func TestOfManyConcurrentDeliveriesOneIsFresh(t *testing.T) {
 	onBoth(t, func(t *testing.T, b bundle) {
 		var fresh atomic.Int64

@@ -123,3 +123,8 @@ type lineInbox struct {
 func (l lineInbox) Accept(ctx context.Context, a bot.Accepted) (bool, error) {
 	return l.accept(ctx, a, l.t.fence)
 }
+
+// Postpone implements [bot.Inbox].
+func (l lineInbox) Postpone(ctx context.Context, j jobs.New) error {
+	return l.postpone(ctx, j, l.t.fence)
+}

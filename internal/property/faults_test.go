@@ -13,6 +13,7 @@ import (
 	"github.com/konsulin-care/konsulin-bot/auth"
 	"github.com/konsulin-care/konsulin-bot/auth/guest"
 	"github.com/konsulin-care/konsulin-bot/bot"
+	"github.com/konsulin-care/konsulin-bot/internal/jobs"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/storage"
 	"pgregory.net/rapid"
@@ -41,6 +42,8 @@ type faults struct {
 	fate fate
 	hit  bool // it came
 	dead bool
+
+	postponed int // jobs that went on waiting elsewhere
 }
 
 // arm draws the fault of the next action: mostly none, or further off than it has steps.
@@ -127,6 +130,13 @@ func (r botRecords) Accept(ctx context.Context, a bot.Accepted) (fresh bool, err
 
 func (r botRecords) Refused(ctx context.Context, sender, id, reason string) error {
 	return r.faults.around(func() error { return r.Store.Refused(ctx, sender, id, reason) })
+}
+
+func (r botRecords) Postpone(ctx context.Context, j jobs.New) error {
+	return r.faults.around(func() error {
+		r.faults.postponed++
+		return r.Store.Postpone(ctx, j)
+	})
 }
 
 func (r botRecords) Spend(ctx context.Context, holder string, now time.Time, b ...bot.Budget) (empty string, err error) {
