@@ -88,6 +88,7 @@ func TestLoadLaysEnvironmentOverFileOverDefaults(t *testing.T) {
 	path := write(t, minimal+"login:\n  stale_after: 3m\n  coalesce: 0s\nreplies:\n  by_country: {\"65\": en}\n")
 	cfg, err := Load(path, []string{
 		"KONSULIN_LOGIN_COALESCE=5s", "KONSULIN_LOGIN_PHRASES=Log in, please|Masuk", "HOME=/",
+		"KONSULIN_HTTP_TRUSTED_PROXIES=",
 		"KONSULIN_LOGIN_LIMITS_NUMBER_BURST=9", "KONSULIN_ADMINS_OWNER=+6281234567891,+6281234567892",
 	})
 	require.NoError(t, err)
@@ -98,6 +99,20 @@ func TestLoadLaysEnvironmentOverFileOverDefaults(t *testing.T) {
 	require.Equal(t, map[string]string{"65": "en"}, cfg.Replies.ByCountry, "a map in the file replaces the default one")
 	require.Len(t, cfg.Admins.Owner, 2)
 	require.Equal(t, Default().Keep, cfg.Keep)
+	require.Equal(t, Default().HTTP, cfg.HTTP, "an empty variable counts as not set")
+}
+
+func TestLoadTakesWhatEditorsPutAroundAFile(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"byte order mark": "\ufeff" + minimal, "marks of a document": "---\n" + minimal + "---\n", "end of a document": minimal + "...\n",
+		"comments first": "# a\n---\n" + minimal, "lines of Windows": strings.ReplaceAll(minimal, "\n", "\r\n"), "a section without keys": minimal + "keep:\n  # links: 1h\n",
+	} {
+		cfg, err := Load(write(t, text), nil)
+		require.NoError(t, err, name)
+		require.Equal(t, "+6281234567890", cfg.WhatsApp.Number, name)
+		require.Equal(t, Default().Keep, cfg.Keep, name)
+	}
 }
 
 func TestLoadNamesFileLineAndKey(t *testing.T) {
@@ -113,6 +128,8 @@ func TestLoadNamesFileLineAndKey(t *testing.T) {
 		"wrong type":           {minimal + "jobs:\n  workers: many\n", []string{":4:", `"workers"`, "wrong type"}},
 		"broken duration":      {minimal + "login:\n  stale_after: soon\n", []string{":4:", `"stale_after"`}},
 		"secret of wrong type": {minimal + "auth:\n  api_key: [hunter2hunter2]\n", []string{":4:", `"api_key"`}},
+		"second document":      {minimal + "---\nlogin:\n  coalesce: 1s\n", []string{":4:", `"login"`, "second YAML document"}},
+		"fraction":             {minimal + "login:\n  limits:\n    number:\n      burst: 1.5\n", []string{":6:", `"burst"`, "whole number"}},
 		"not yaml":             {"http: [\n", []string{":1:", "not YAML"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -48,12 +50,13 @@ func Load(path string, environ []string) (Config, error) {
 func decode(cfg *Config, name string, raw []byte) error {
 	byCountry := cfg.Replies.ByCountry
 	cfg.Replies.ByCountry = nil // the decoder would merge the file's map into the default one
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
 	err := yaml.NewDecoder(strings.NewReader(string(raw)), yaml.Strict()).Decode(cfg)
 	if cfg.Replies.ByCountry == nil {
 		cfg.Replies.ByCountry = byCountry
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return nil
+		return overlooked(name, raw)
 	}
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
@@ -67,13 +70,41 @@ func decode(cfg *Config, name string, raw []byte) error {
 	return fmt.Errorf("%s: not readable as YAML", name)
 }
 
+// overlooked refuses what the decoder passes over: all documents behind the first one, and fractions of whole numbers.
+func overlooked(name string, raw []byte) error {
+	file, err := parser.ParseBytes(raw, 0)
+	if err != nil {
+		return fmt.Errorf("%s: not readable as YAML", name)
+	}
+	documents := 0
+	for _, d := range file.Docs {
+		if d.Body == nil {
+			continue
+		}
+		if documents++; documents > 1 {
+			line := d.Body.GetToken().Position.Line
+			return fmt.Errorf("%s:%d: a second YAML document, which nobody would read: leave out the --- before it (key %q)", name, line, keyAt(raw, line))
+		}
+	}
+	for _, path := range keysOf(reflect.TypeFor[int](), reflect.TypeFor[Config](), "$") {
+		at, err := yaml.PathString(path)
+		if err != nil {
+			continue
+		}
+		if node, err := at.FilterFile(file); err == nil && node != nil && node.Type() == ast.FloatType {
+			return fmt.Errorf("%s:%d: not a whole number (key %q)", name, node.GetToken().Position.Line, path[strings.LastIndex(path, ".")+1:])
+		}
+	}
+	return nil
+}
+
 // badDuration finds the first key that wants a duration and has something else.
 func badDuration(raw []byte) (key string, line int) {
 	file, err := parser.ParseBytes(raw, 0)
 	if err != nil {
 		return "", 0
 	}
-	for _, path := range durationKeys(reflect.TypeFor[Config](), "$") {
+	for _, path := range keysOf(reflect.TypeFor[time.Duration](), reflect.TypeFor[Config](), "$") {
 		at, err := yaml.PathString(path)
 		if err != nil {
 			continue
@@ -89,17 +120,17 @@ func badDuration(raw []byte) (key string, line int) {
 	return "", 0
 }
 
-// durationKeys lists the YAML paths of all durations.
-func durationKeys(t reflect.Type, under string) []string {
+// keysOf lists the YAML paths of all values of a kind.
+func keysOf(kind, t reflect.Type, under string) []string {
 	var all []string
 	for i := range t.NumField() {
 		f := t.Field(i)
 		path := under + "." + f.Tag.Get("yaml")
 		switch {
-		case f.Type == reflect.TypeFor[time.Duration]():
+		case f.Type == kind:
 			all = append(all, path)
 		case f.Type.Kind() == reflect.Struct:
-			all = append(all, durationKeys(f.Type, path)...)
+			all = append(all, keysOf(kind, f.Type, path)...)
 		}
 	}
 	return all
