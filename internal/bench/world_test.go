@@ -122,6 +122,10 @@ http: {listen: %q, trusted_proxies: [127.0.0.1]}
 storage: {engine: %s, dir: %q, dsn_file: %q}
 whatsapp: {number: "+%s"}
 auth: {core_uri: %q, api_domain: %[7]q, website_domain: %[7]q}
+web:
+  limits:
+    client: {burst: 1000000, every: 1ms}
+    global: {burst: 1000000, every: 1ms}
 login:
   stale_after: 10m
   coalesce: 0s
