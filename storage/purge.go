@@ -130,7 +130,7 @@ func (s *Store) purgeDesk(ctx context.Context, p *Purged, r Retention, now time.
 		(SELECT reply_id FROM erasures WHERE at < $1 LIMIT $2)`, millis(now.Add(-erasureKept))); err != nil {
 		return err
 	}
-	// The yes to an erasure stays beside the erasure, which it goes on with after however long a stop.
+	// The yes to an erasure stays beside the erasure, which it goes on with after a stop of up to erasureKept.
 	if err := s.purge(ctx, &p.Questions, `DELETE FROM questions WHERE expires_at < $1 AND asker IN
 		(SELECT asker FROM questions q WHERE expires_at < $1 AND NOT EXISTS
 			(SELECT 1 FROM erasures e WHERE e.reply_id = q.taken_by) ORDER BY expires_at LIMIT $2)`, millis(now.Add(-questionsKept))); err != nil {
