@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -106,14 +105,14 @@ func (s *Service) linkOf(ctx context.Context, n phone.Number, replyID string) (L
 }
 
 // newLink creates a code at the core and stores its link before anything else happens to it. Where this process consumes
-// the codes, the number's older ones go first, all in one call. If the rest fails, only the new link is missing, and the
-// request for it comes again.
+// the codes, the number's older ones go first: mostly there are none, and nothing is left to do afterwards. If the rest
+// fails, only the new link is missing, and the request for it comes again.
 func (s *Service) newLink(ctx context.Context, n phone.Number, replyID string, requested time.Time) (LinkRecord, secret, error) {
 	if s.cfg.Elsewhere { // other programs write to the core, too; alone it would be a call for nothing
 		if err := s.checkSpelling(ctx, n); err != nil {
 			return LinkRecord{}, secret{}, err
 		}
-	} else if err := s.revokeCodes(ctx, n); err != nil {
+	} else if _, err := s.revokeBut(ctx, n, ""); err != nil {
 		return LinkRecord{}, secret{}, err
 	}
 	asked := s.now()
@@ -155,36 +154,39 @@ func (s *Service) createCode(ctx context.Context, n phone.Number) (*plessmodels.
 	return code, nil
 }
 
-// revokeOthers makes rec's code the only one of its number. One by one, because the core's call for all of them would
-// take this one, too.
+// revokeOthers makes rec's code the only one of its number.
 func (s *Service) revokeOthers(ctx context.Context, rec LinkRecord) error {
-	devices, err := call(ctx, s.core, "list codes", func(uc supertokens.UserContext) ([]plessmodels.DeviceType, error) {
-		return passwordless.ListCodesByPhoneNumber(s.cfg.Tenant, rec.Number.Digits(), uc)
-	})
-	if err != nil {
-		return err
-	}
-	var ids []string
-	for _, d := range devices {
-		for _, c := range d.Codes {
-			ids = append(ids, c.CodeID)
-		}
-	}
-	for _, id := range ids {
-		if id == rec.CodeID {
-			continue
-		}
-		err := s.core.do(ctx, "revoke code", func(uc supertokens.UserContext) error {
-			return passwordless.RevokeCode(s.cfg.Tenant, id, uc)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !slices.Contains(ids, rec.CodeID) {
+	known, err := s.revokeBut(ctx, rec.Number, rec.CodeID)
+	if err == nil && !known {
 		return fmt.Errorf("%w (the core does not know its code any more)", ErrLinkSpent)
 	}
-	return nil
+	return err
+}
+
+// revokeBut revokes the number's codes except one, and says whether the core knows that. One by one, because the core's call
+// for all of them could reach it late and then take a code that is newer.
+func (s *Service) revokeBut(ctx context.Context, n phone.Number, keep string) (known bool, err error) {
+	devices, err := call(ctx, s.core, "list codes", func(uc supertokens.UserContext) ([]plessmodels.DeviceType, error) {
+		return passwordless.ListCodesByPhoneNumber(s.cfg.Tenant, n.Digits(), uc)
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, d := range devices {
+		for _, c := range d.Codes {
+			if c.CodeID == keep {
+				known = true
+				continue
+			}
+			err := s.core.do(ctx, "revoke code", func(uc supertokens.UserContext) error {
+				return passwordless.RevokeCode(s.cfg.Tenant, c.CodeID, uc)
+			})
+			if err != nil {
+				return false, err
+			}
+		}
+	}
+	return known, nil
 }
 
 // linkURL is made from configuration only. The code is in the fragment, which browsers keep to themselves.

@@ -113,25 +113,51 @@ func (c cuts) retried(t *testing.T, shape ...func(*auth.Config)) {
 	}
 }
 
+// notAlone are the ways to cut off the end of a number's older codes.
+var notAlone = cuts{
+	"listing":               func(w *world) { w.proxy.set(func(p *proxy) { p.fail[list] = 500 }) },
+	"listing, garbage":      func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[list] = `{"status":"OK"}` }) },
+	"revoking":              func(w *world) { w.proxy.set(func(p *proxy) { p.fail[revoke] = 503 }) },
+	"revoking, before":      func(w *world) { w.proxy.set(func(p *proxy) { p.cut[revoke] = 1 }) },
+	"revoking, answer lost": func(w *world) { w.proxy.set(func(p *proxy) { p.lose[revoke] = 1 }) },
+}
+
+const list, revoke = "/recipe/signinup/codes", "/recipe/signinup/code/remove"
+
 func TestRetryKeepsTheLinkWhereverItWasCutOff(t *testing.T) {
-	const remove = "/recipe/signinup/codes/remove"
-	cuts{
-		"revoking":              func(w *world) { w.proxy.set(func(p *proxy) { p.fail[remove] = 503 }) },
-		"revoking, before":      func(w *world) { w.proxy.set(func(p *proxy) { p.cut[remove] = 1 }) },
-		"revoking, answer lost": func(w *world) { w.proxy.set(func(p *proxy) { p.lose[remove] = 1 }) },
-	}.retried(t)
+	notAlone.retried(t)
 }
 
 func TestRetryKeepsTheLinkBesideAGateway(t *testing.T) {
-	const list, revoke = "/recipe/signinup/codes", "/recipe/signinup/code/remove"
-	cuts{
-		"listing":                func(w *world) { w.proxy.set(func(p *proxy) { p.fail[list] = 500 }) },
-		"listing, garbage":       func(w *world) { w.proxy.set(func(p *proxy) { p.garbage[list] = `{"status":"OK"}` }) },
-		"revoking":               func(w *world) { w.proxy.set(func(p *proxy) { p.fail[revoke] = 503 }) },
-		"revoking, answer lost":  func(w *world) { w.proxy.set(func(p *proxy) { p.lose[revoke] = 1 }) },
-		"noting it, before":      func(w *world) { w.store.fail("LinkAlone", 1) },
-		"noting it, answer lost": func(w *world) { w.store.loseAnswer("LinkAlone", 1) },
-	}.retried(t, beside)
+	all := maps.Clone(notAlone)
+	all["noting it, before"] = func(w *world) { w.store.fail("LinkAlone", 1) }
+	all["noting it, answer lost"] = func(w *world) { w.store.loseAnswer("LinkAlone", 1) }
+	all.retried(t, beside)
+}
+
+// TestALateRevocationKillsNoNewerLink: a core that stalls does later what nobody waits for any more.
+func TestALateRevocationKillsNoNewerLink(t *testing.T) {
+	for _, path := range []string{list, revoke, "/recipe/signinup/code"} {
+		t.Run(path, func(t *testing.T) {
+			w := setup(t, func(c *auth.Config) { c.CoreTimeout = time.Second })
+			n, reply := newNumber(t), newReply(t)
+			w.core.createCode(n)
+			stall := make(chan struct{})
+			w.proxy.set(func(p *proxy) { p.hang[path] = stall })
+			_, err := w.service.CreateLink(context.Background(), asked(n, reply))
+			require.Error(t, err)
+			w.proxy.set(func(p *proxy) { delete(p.hang, path) })
+			m := w.link(n, reply) // the retry, whose link is sent
+			w.proxy.set(func(p *proxy) { p.lose[path] = 1 })
+			close(stall)
+			require.Eventually(t, func() bool {
+				late := false
+				w.proxy.set(func(p *proxy) { late = p.lose[path] == 0 })
+				return late
+			}, time.Minute, time.Millisecond, "the core has done it")
+			require.Equal(t, "OK", w.browser().consume(m).says("status"), "the link that was sent works")
+		})
+	}
 }
 
 // TestLinkOfAnEarlierVersionIsMadeAlone: it was stored before the number's older codes were dead.
@@ -205,6 +231,7 @@ func TestNewerLinkSupersedesOlderOnes(t *testing.T) {
 	m := w.link(n, newReply(t))
 	require.Len(t, w.core.codes(n), 1)
 	require.Len(t, w.core.codes(foreign), 1, "only codes of this number")
+	require.Zero(t, w.proxy.count("/recipe/signinup/codes/remove"), "which would take a newer link if it reached the core late")
 	require.Equal(t, auth.LinkRevoked, w.store.state(old.reply))
 	consumed := w.proxy.count("/recipe/signinup/code/consume")
 	require.Equal(t, "RESTART_FLOW_ERROR", w.browser().consume(old).says("status"))

@@ -79,12 +79,7 @@ func (s *Service) endLinks(ctx context.Context, n phone.Number, why string) (end
 			return 0, err
 		}
 	}
-	return ended, s.revokeCodes(ctx, n)
-}
-
-// revokeCodes ends all codes of a number at the core.
-func (s *Service) revokeCodes(ctx context.Context, n phone.Number) error {
-	return s.core.do(ctx, "revoke codes", func(uc supertokens.UserContext) error {
+	return ended, s.core.do(ctx, "revoke codes", func(uc supertokens.UserContext) error {
 		return passwordless.RevokeAllCodesByPhoneNumber(s.cfg.Tenant, n.Digits(), uc)
 	})
 }

@@ -253,9 +253,8 @@ func (c *cast) watchTicks() {
 // hookCore shows the bot's calls to the core as steps of whoever asked last.
 func (c *cast) hookCore() {
 	for path, s := range map[string][2]string{
-		"/recipe/signinup/codes/remove": {"Older codes die", "A number has one link that works: its newest."},
 		"/recipe/signinup/code":         {"A code is created", "The link is stored sealed before all else."},
-		"/recipe/signinup/codes":        {"Older codes are looked for", "Beside a gateway each is ended by itself."},
+		"/recipe/signinup/codes":        {"Older codes are looked for", "Other codes of this number are revoked."},
 		"/recipe/signinup/code/consume": {"The link is consumed", "Once: a second tap finds it used."},
 	} {
 		c.core.After(path, func() {
