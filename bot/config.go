@@ -214,7 +214,7 @@ func (o Other) check() error {
 		if o.Human == "" || o.Emergency == "" {
 			return errors.New("other text: the policy reply needs a human contact and an emergency line")
 		}
-		if !isOneLine(o.Human) || !isOneLine(o.Emergency) {
+		if !IsOneLine(o.Human) || !IsOneLine(o.Emergency) {
 			return errors.New("other text: the human contact and the emergency line must be one line each, without control characters or invisible ones")
 		}
 		return nil

@@ -113,9 +113,9 @@ func minutesLeft(d time.Duration) int { return max(1, int(d.Round(time.Minute)/t
 // minutesUp rounds a wait up, so that who waits as long as told has waited enough.
 func minutesUp(d time.Duration) int { return max(1, int((d+time.Minute-1)/time.Minute)) }
 
-// isOneLine reports whether s shows as it is, on one line: valid text without breaks, controls, or characters that hide
+// IsOneLine reports whether s shows as it is, on one line: valid text without breaks, controls, or characters that hide
 // or turn the direction of others.
-func isOneLine(s string) bool {
+func IsOneLine(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) })
 }
 

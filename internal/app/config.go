@@ -173,8 +173,8 @@ type RepliesConfig struct {
 	Hidden        string            `yaml:"hidden"         env:"HIDDEN"         validate:"required,alpha,len=2"`
 	WayOut        string            `yaml:"way_out"        env:"WAY_OUT"        validate:"required,http_url"`
 	OtherText     string            `yaml:"other_text"     env:"OTHER_TEXT"     validate:"oneof=ignore reply"`
-	HumanContact  string            `yaml:"human_contact"  env:"HUMAN_CONTACT"  validate:"required_if=OtherText reply,max=200"`
-	EmergencyLine string            `yaml:"emergency_line" env:"EMERGENCY_LINE" validate:"required_if=OtherText reply,max=200"`
+	HumanContact  string            `yaml:"human_contact"  env:"HUMAN_CONTACT"  validate:"required_if=OtherText reply,max=200,oneline"`
+	EmergencyLine string            `yaml:"emergency_line" env:"EMERGENCY_LINE" validate:"required_if=OtherText reply,max=200,oneline"`
 	HumanQuiet    time.Duration     `yaml:"human_quiet"    env:"HUMAN_QUIET"    validate:"min=0s,max=720h"`
 }
 

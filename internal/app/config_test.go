@@ -204,18 +204,23 @@ func TestElsewhereMayHaveTwoOrigins(t *testing.T) {
 func TestLoadAsksTheRooms(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		minimal + "replies: {language: fr}":                                             "fr",
-		minimal + "replies: {dir: /nonexistent}":                                        "/nonexistent",
-		minimal + "login: {phrases: [\"...\"]}":                                         "phrase",
-		minimal + "admins: {owner: [\"+6281234567891\"], viewer: [\"+6281234567891\"]}": "admin",
-		minimal + "web: {support_url: \"ftp://example.org\"}":                           "support",
-		minimal + "fhir: {base_url: \"https://user:pw@fhir.example\"}":                  "base URL",
+		minimal + "replies: {language: fr}":                                                                                               "replies.language: ",
+		minimal + "replies: {by_country: {\"33\": fr}}":                                                                                   "replies.by_country: ",
+		minimal + "replies: {hidden: fr}":                                                                                                 "replies.hidden: ",
+		minimal + "replies: {dir: /nonexistent}":                                                                                          "replies.dir: ",
+		minimal + "replies: {other_text: reply, human_contact: \"a\\nb\", emergency_line: b}":                                             "replies.human_contact: ",
+		minimal + "replies: {other_text: reply, human_contact: a, emergency_line: \"a\\nb\"}":                                             "replies.emergency_line: ",
+		minimal + "login: {phrases: [\"...\"]}":                                                                                           "login.phrases: ",
+		minimal + "admins: {owner: [\"+6281234567891\"], viewer: [\"+6281234567891\"]}":                                                   "admins.viewer: ",
+		minimal + "web: {support_url: \"ftp://example.org\"}":                                                                             "web.support_url: ",
+		minimal + "web: {home_url: \"ftp://example.org\"}":                                                                                "web.home_url: ",
+		minimal + "fhir: {base_url: \"https://user:pw@fhir.example\"}":                                                                    "fhir.base_url: ",
 		minimal + "fhir: {base_url: \"https://fhir.example\"}\ncontact: {base_url: \"https://api.example\", auth: jwt, secret: nonsense}": "contact.auth",
 		minimal + "contact: {base_url: \"https://api.example\"}":                                                                          "needs fhir.base_url",
-		minimal + "fhir: {auth: bearer}":                          "fhir.secret",
-		minimal + "fhir: {secret: x}":                             "fhir.auth",
-		minimal + "fhir: {auth: basic, secret: x}":                "fhir.user: must be set when fhir.auth is basic",
-		minimal + "auth: {website_domain: \"https://a.example\"}": "auth.website_domain",
+		minimal + "fhir: {auth: bearer}":                                                                                                  "fhir.secret",
+		minimal + "fhir: {secret: x}":                                                                                                     "fhir.auth",
+		minimal + "fhir: {auth: basic, secret: x}":                                                                                        "fhir.user: must be set when fhir.auth is basic",
+		minimal + "auth: {website_domain: \"https://a.example\"}":                                                                         "auth.website_domain",
 	} {
 		_, err := Load(write(t, text), nil)
 		require.ErrorContains(t, err, says, text)

@@ -7,17 +7,14 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/go-playground/validator/v10"
-	"github.com/konsulin-care/konsulin-bot/contact"
+	"github.com/konsulin-care/konsulin-bot/bot"
 	"github.com/konsulin-care/konsulin-bot/fhir"
-	"github.com/konsulin-care/konsulin-bot/internal/alive"
 	"github.com/konsulin-care/konsulin-bot/internal/metrics"
 	"github.com/konsulin-care/konsulin-bot/internal/phone"
 	"github.com/konsulin-care/konsulin-bot/internal/returnpath"
-	"github.com/konsulin-care/konsulin-bot/web"
 )
 
 // validate checks cfg and names the first key that is wrong and what it should be.
@@ -30,6 +27,7 @@ func validate(cfg Config) error {
 		"basepath":   isBasePath,
 		"returnpath": returnpath.Safe,
 		"headername": isHeaderName,
+		"oneline":    bot.IsOneLine,
 	} {
 		check := ok
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return check(fl.Field().String()) }); err != nil {
@@ -50,29 +48,6 @@ func validate(cfg Config) error {
 		return err
 	}
 	return validateRooms(cfg)
-}
-
-// validateRooms asks the rooms whether they can work with cfg, without opening anything.
-func validateRooms(cfg Config) error {
-	a := &App{cfg: cfg, opt: Options{Now: time.Now}, keys: keys{replies: make([]byte, 32)}, watch: newLineWatch(time.Now), metrics: metrics.New(metrics.Config{}), vitals: &vitals{watch: alive.NewWatch(time.Now)}} //nolint:forbidigo // never asked
-	if _, err := replyRoom(a, nil, nil); err != nil {
-		return fmt.Errorf("login, replies or admins: %w", err)
-	}
-	if _, err := web.New(webConfig(a)); err != nil {
-		return fmt.Errorf("auth or web: %w", err)
-	}
-	if cfg.FHIR.BaseURL == "" {
-		return nil
-	}
-	server, err := fhir.New(fhirConfig(a, nil))
-	if err != nil {
-		return err
-	}
-	if cfg.Contact.BaseURL == "" {
-		return nil
-	}
-	_, err = contact.New(contactConfig(a, server))
-	return err
 }
 
 // validateTogether checks what no single key can say.
@@ -160,6 +135,8 @@ func should(e validator.FieldError) string {
 		return "must be a path on the website that starts with one /"
 	case "ip|cidr":
 		return "must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8"
+	case "oneline":
+		return "must be one line without control characters or invisible ones"
 	case "headername":
 		return "must be the name of an HTTP header"
 	case "http_url":
