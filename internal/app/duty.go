@@ -153,7 +153,7 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 	if a.tenure != nil {
 		return a.tenure, nil
 	}
-	told := false
+	told, away := false, false // each is logged once
 	for ctx.Err() == nil {
 		a.watch.asks()
 		asking, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -167,10 +167,13 @@ func (a *App) takeLine(ctx context.Context) (*storage.Tenure, error) {
 			a.watch.stoodBy(held)
 			if !told {
 				a.log.Info().Str("holder", held.Host).Int("pid", held.PID).Msg("another process owns the line; standing by")
-				told = true
 			}
+			told, away = true, false
 		case passes(err):
-			a.log.Warn().Err(err).Msg("cannot ask for the line")
+			if !away {
+				a.log.Warn().Err(err).Msg("cannot ask for the line; trying again")
+				away = true
+			}
 		default:
 			return nil, err
 		}
