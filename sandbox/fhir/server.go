@@ -54,9 +54,10 @@ func New(o Options) (*Server, error) {
 	s.book.calls = map[string]int{}
 	s.faults.init()
 	var err error
-	if s.net, err = loopback.Listen(o.Addr, s.Handler()); err != nil {
+	if s.net, err = loopback.Listen(o.Addr); err != nil {
 		return nil, err
 	}
+	s.net.Serve(s.Handler())
 	return s, nil
 }
 

@@ -83,9 +83,10 @@ func New(o Options) (*Server, error) {
 	}
 	s.table = s.routes()
 	var err error
-	if s.net, err = loopback.Listen(o.Addr, s.Handler()); err != nil {
+	if s.net, err = loopback.Listen(o.Addr); err != nil {
 		return nil, err
 	}
+	s.net.Serve(s.Handler())
 	return s, nil
 }
 

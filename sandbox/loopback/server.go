@@ -16,24 +16,33 @@ const reopenWait = 5 * time.Second
 
 // Server is a stand-in's place on the network. All its methods may be called from any goroutine.
 type Server struct {
-	addr    string // fixed by Listen, kept across outages
-	handler http.Handler
+	addr string // fixed by Listen, kept across outages
 
-	mu     sync.Mutex
-	server *http.Server
-	done   chan struct{} // closed when server's accept loop has ended
-	closed bool
+	mu      sync.Mutex
+	first   net.Listener // until Serve
+	handler http.Handler
+	server  *http.Server
+	done    chan struct{} // closed when server's accept loop has ended
+	closed  bool
 }
 
-// Listen serves h at a loopback address with a port; an empty one, or port 0, stands for a free port of 127.0.0.1.
-func Listen(addr string, h http.Handler) (*Server, error) {
+// Listen takes a loopback address with a port; an empty one, or port 0, stands for a free port of 127.0.0.1. Whoever comes
+// waits for Serve.
+func Listen(addr string) (*Server, error) {
 	l, err := listen(addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{addr: l.Addr().String(), handler: h}
-	s.serve(l)
-	return s, nil
+	return &Server{addr: l.Addr().String(), first: l}, nil
+}
+
+// Serve lets h answer. It is called once, before anything else.
+func (s *Server) Serve(h http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handler = h
+	s.serve(s.first)
+	s.first = nil
 }
 
 // Addr is host and port. It stays the same across outages.
@@ -66,6 +75,10 @@ func (s *Server) Close() error {
 	return s.stop()
 }
 
+// had are the addresses that were tried. None is taken twice: a client that has not noticed yet that a stand-in ended would
+// send its next request over the old connection.
+var had sync.Map
+
 // listen opens a loopback listener. A free port is sought below the range from which systems take the local ports
 // of outgoing connections, so that nobody sits on it when an outage ends.
 func listen(addr string) (net.Listener, error) {
@@ -84,6 +97,9 @@ func listen(addr string) (net.Listener, error) {
 	}
 	for range 50 {
 		candidate := net.JoinHostPort(host, fmt.Sprint(20000+rand.IntN(12000)))
+		if _, again := had.LoadOrStore(candidate, true); again {
+			continue
+		}
 		if l, err := net.Listen("tcp", candidate); err == nil {
 			return l, nil
 		}
@@ -91,7 +107,7 @@ func listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// serve runs the HTTP server on l until stop. The caller holds mu or is Listen.
+// serve runs the HTTP server on l until stop. The caller holds mu.
 func (s *Server) serve(l net.Listener) {
 	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})

@@ -12,8 +12,9 @@ import (
 
 func setup(t *testing.T, h http.HandlerFunc) *loopback.Server {
 	t.Helper()
-	s, err := loopback.Listen("", h)
+	s, err := loopback.Listen("")
 	require.NoError(t, err)
+	s.Serve(h)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
@@ -80,7 +81,7 @@ func TestAnOutageThatCannotEndSaysSo(t *testing.T) {
 func TestOnlyLoopbackIsServed(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:0", "192.0.2.1:0", "example.org:80", ":0", "no address", "[::]:0"} {
-		_, err := loopback.Listen(addr, http.NotFoundHandler())
+		_, err := loopback.Listen(addr)
 		require.Error(t, err, addr)
 	}
 }

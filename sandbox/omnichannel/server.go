@@ -69,9 +69,10 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, log: o.Log, secret: secret, answers: map[string]answer{}}
 	s.faults.closed = make(chan struct{})
-	if s.net, err = loopback.Listen(o.Addr, s.Handler()); err != nil {
+	if s.net, err = loopback.Listen(o.Addr); err != nil {
 		return nil, err
 	}
+	s.net.Serve(s.Handler())
 	return s, nil
 }
 

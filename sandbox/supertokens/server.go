@@ -54,9 +54,10 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, log: o.Log, keys: k, core: newCore(), calls: map[string]int{}}
 	s.routes = s.table()
 	s.faults.init()
-	if s.net, err = loopback.Listen(o.Addr, s.Handler()); err != nil {
+	if s.net, err = loopback.Listen(o.Addr); err != nil {
 		return nil, err
 	}
+	s.net.Serve(s.Handler())
 	return s, nil
 }
 
