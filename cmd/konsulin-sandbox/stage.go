@@ -137,7 +137,7 @@ func (s *stage) config(f demoFlags, data string) app.Config {
 	// Who ends an outage by a button looks at the page and waits.
 	cfg.FHIR.Cooldown, cfg.Jobs.RetryMax, cfg.Jobs.MaxAttempts = time.Second, 3*time.Second, 1000
 	cfg.Login.Reference, cfg.Login.DesktopCode = f.reference, f.code
-	cfg.Login.Coalesce = 5 * time.Second // who tries the demo tries again sooner than who logs in
+	cfg.Login.Coalesce = time.Second // who tries the demo tries again sooner than who logs in
 	cfg.Replies.OtherText = "reply"
 	cfg.Replies.HumanContact = "hello@konsulin.care"
 	cfg.Replies.EmergencyLine = "119 ext. 8"
